@@ -1,0 +1,35 @@
+# Lua scripts become C strings: src/<layer>/lua/<name>.lua is `lua_<name>` in "<layer>/lua_scripts.h".
+# Included by CMakeLists.txt it makes the rule; run as a script (-P) it writes the two files.
+
+function(keyturn_embed_lua layer)
+    file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/lua/*.lua)
+    get_target_property(type keyturn_${layer} TYPE)
+    if(NOT scripts OR type STREQUAL "INTERFACE_LIBRARY")
+        return()
+    endif()
+    set(root ${PROJECT_BINARY_DIR}/generated)
+    set(base ${root}/${layer}/lua_scripts)
+    set(writer ${PROJECT_SOURCE_DIR}/cmake/lua.cmake)
+    add_custom_command(OUTPUT ${base}.c ${base}.h
+        COMMAND ${CMAKE_COMMAND} "-DSCRIPTS=${scripts}" -DBASE=${base} -P ${writer}
+        DEPENDS ${scripts} ${writer} COMMENT "Embedding Lua scripts" VERBATIM)
+    target_sources(keyturn_${layer} PRIVATE ${base}.c ${base}.h)
+    target_include_directories(keyturn_${layer} PRIVATE ${root})
+endfunction()
+
+if(CMAKE_SCRIPT_MODE_FILE)
+    set(note "/* Generated from the Lua scripts of this layer: change those. */\n")
+    set(header "${note}#pragma once\n\n")
+    set(source "${note}#include \"lua_scripts.h\"\n")
+    foreach(script IN LISTS SCRIPTS)
+        get_filename_component(name ${script} NAME_WE)
+        file(READ ${script} text)
+        string(REPLACE "\\" "\\\\" text "${text}")
+        string(REPLACE "\"" "\\\"" text "${text}")
+        string(REPLACE "\n" "\\n\"\n    \"" text "${text}")
+        string(APPEND header "extern const char lua_${name}[];\n")
+        string(APPEND source "\nconst char lua_${name}[] =\n    \"${text}\";\n")
+    endforeach()
+    file(WRITE ${BASE}.h "${header}")
+    file(WRITE ${BASE}.c "${source}")
+endif()
