@@ -1,0 +1,170 @@
+/* Chains in a table of a power of two; at most one entry per slot on average. It grows and never
+ * shrinks.
+ *
+ * Source    Aumasson and Bernstein, "SipHash: a fast short-input PRF" (SipHash-2-4). */
+#include "base/map.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+
+enum { FIRST_SLOTS = 16 };
+
+struct sip {
+    uint64_t v0, v1, v2, v3;
+};
+
+static uint64_t sip_hash(const uint64_t seed[2], struct span bytes);
+static void sip_take(struct sip *s, uint64_t word);
+static void sip_round(struct sip *s);
+static uint64_t word_at(const char *bytes, size_t size);
+static struct map_entry **slot_of(const struct map *map, uint64_t hash);
+static void map_grow(struct map *map);
+
+void map_init(struct map *map, const uint64_t seed[2])
+{
+    *map = (struct map){.seed = {seed[0], seed[1]}};
+}
+
+void map_done(struct map *map)
+{
+    must_free(map->slots);
+    map_init(map, (uint64_t[2]){map->seed[0], map->seed[1]});
+}
+
+struct map_entry *map_find(const struct map *map, struct span key)
+{
+    if (map->size == 0)
+        return NULL;
+    uint64_t hash = sip_hash(map->seed, key);
+    for (struct map_entry *entry = *slot_of(map, hash); entry; entry = entry->next)
+        if (entry->hash == hash && span_equal(entry->key, key))
+            return entry;
+    return NULL;
+}
+
+void map_insert(struct map *map, struct map_entry *entry, struct span key)
+{
+    assert(!map_find(map, key));
+    if (map->size == map->slot_count)
+        map_grow(map);
+    entry->key = key;
+    entry->hash = sip_hash(map->seed, key);
+    struct map_entry **slot = slot_of(map, entry->hash);
+    entry->next = *slot;
+    *slot = entry;
+    map->size++;
+    if ((size_t)(slot - map->slots) < map->first_slot)
+        map->first_slot = (size_t)(slot - map->slots);
+}
+
+void map_remove(struct map *map, struct map_entry *entry)
+{
+    assert(map->size > 0);
+    struct map_entry **link = slot_of(map, entry->hash);
+    while (*link && *link != entry)
+        link = &(*link)->next;
+    assert(*link == entry);
+    *link = entry->next;
+    entry->next = NULL;
+    map->size--;
+}
+
+struct map_entry *map_any(struct map *map)
+{
+    if (map->size == 0)
+        return NULL;
+    while (!map->slots[map->first_slot])
+        map->first_slot++;
+    return map->slots[map->first_slot];
+}
+
+void map_each(struct map *map, void (*visit)(struct map_entry *entry, void *context), void *context)
+{
+    for (size_t i = 0; i < map->slot_count; i++) {
+        struct map_entry *entry = map->slots[i];
+        while (entry) {
+            struct map_entry *next = entry->next;
+            visit(entry, context);
+            entry = next;
+        }
+    }
+}
+
+static uint64_t sip_hash(const uint64_t seed[2], struct span bytes)
+{
+    struct sip s = {
+        seed[0] ^ 0x736f6d6570736575u,
+        seed[1] ^ 0x646f72616e646f6du,
+        seed[0] ^ 0x6c7967656e657261u,
+        seed[1] ^ 0x7465646279746573u,
+    };
+    size_t whole = bytes.size / 8 * 8;
+    for (size_t i = 0; i < whole; i += 8)
+        sip_take(&s, word_at(bytes.at + i, 8));
+    struct span rest = span_from(bytes, whole);
+    sip_take(&s, word_at(rest.at, rest.size) | (uint64_t)bytes.size << 56);
+    s.v2 ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        sip_round(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+static void sip_take(struct sip *s, uint64_t word)
+{
+    s->v3 ^= word;
+    sip_round(s);
+    sip_round(s);
+    s->v0 ^= word;
+}
+
+static inline uint64_t turn(uint64_t word, int bits)
+{
+    return word << bits | word >> (64 - bits);
+}
+
+static void sip_round(struct sip *s)
+{
+    s->v0 += s->v1;
+    s->v2 += s->v3;
+    s->v1 = turn(s->v1, 13) ^ s->v0;
+    s->v3 = turn(s->v3, 16) ^ s->v2;
+    s->v0 = turn(s->v0, 32);
+    s->v2 += s->v1;
+    s->v0 += s->v3;
+    s->v1 = turn(s->v1, 17) ^ s->v2;
+    s->v3 = turn(s->v3, 21) ^ s->v0;
+    s->v2 = turn(s->v2, 32);
+}
+
+/* Up to eight bytes, the lowest first. */
+static uint64_t word_at(const char *bytes, size_t size)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < size; i++)
+        word |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    return word;
+}
+
+static struct map_entry **slot_of(const struct map *map, uint64_t hash)
+{
+    return &map->slots[hash & (map->slot_count - 1)];
+}
+
+/* An entry stays in its slot or goes up by the old number of slots, so first_slot stays true. */
+static void map_grow(struct map *map)
+{
+    struct map old = *map;
+    map->slot_count = old.slot_count ? old.slot_count * 2 : FIRST_SLOTS;
+    map->slots = must_alloc(map->slot_count * sizeof(struct map_entry *));
+    for (size_t i = 0; i < old.slot_count; i++) {
+        while (old.slots[i]) {
+            struct map_entry *entry = old.slots[i];
+            old.slots[i] = entry->next;
+            struct map_entry **slot = slot_of(map, entry->hash);
+            entry->next = *slot;
+            *slot = entry;
+        }
+    }
+    must_free(old.slots);
+}

@@ -1,0 +1,134 @@
+#include "base/span.h"
+
+#include <assert.h>
+
+static char lower(char c);
+static bool is_blank(char c);
+
+struct span span_of(const char *text)
+{
+    return text ? (struct span){text, strlen(text)} : SPAN_NONE;
+}
+
+bool span_equal(struct span a, struct span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+
+bool span_equal_nocase(struct span a, struct span b)
+{
+    if (a.size != b.size)
+        return false;
+    for (size_t i = 0; i < a.size; i++)
+        if (lower(a.at[i]) != lower(b.at[i]))
+            return false;
+    return true;
+}
+
+bool span_starts(struct span s, struct span prefix)
+{
+    return s.size >= prefix.size && span_equal(span_first(s, prefix.size), prefix);
+}
+
+bool span_ends(struct span s, struct span suffix)
+{
+    return s.size >= suffix.size && span_equal(span_from(s, s.size - suffix.size), suffix);
+}
+
+bool span_contains(struct span s, struct span part)
+{
+    if (part.size == 0)
+        return true;
+    return s.size >= part.size && memmem(s.at, s.size, part.at, part.size) != NULL;
+}
+
+struct span span_from(struct span s, size_t skip)
+{
+    if (!s.at)
+        return s;
+    if (skip > s.size)
+        skip = s.size;
+    return (struct span){s.at + skip, s.size - skip};
+}
+
+struct span span_first(struct span s, size_t count)
+{
+    return (struct span){s.at, count < s.size ? count : s.size};
+}
+
+struct span span_trim(struct span s)
+{
+    while (s.size > 0 && is_blank(s.at[0]))
+        s = span_from(s, 1);
+    while (s.size > 0 && is_blank(s.at[s.size - 1]))
+        s.size--;
+    return s;
+}
+
+bool span_split(struct span *s, char separator, struct span *ret_head)
+{
+    if (!s->at)
+        return false;
+    const char *cut = s->size > 0 ? memchr(s->at, separator, s->size) : NULL;
+    if (!cut) {
+        *ret_head = *s;
+        *s = SPAN_NONE;
+        return true;
+    }
+    size_t before = (size_t)(cut - s->at);
+    *ret_head = span_first(*s, before);
+    *s = span_from(*s, before + 1);
+    return true;
+}
+
+bool span_u64(struct span s, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    if (s.size == 0)
+        return false;
+    for (size_t i = 0; i < s.size; i++) {
+        if (s.at[i] < '0' || s.at[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(s.at[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *ret_value = value;
+    return true;
+}
+
+bool span_i64(struct span s, int64_t *ret_value)
+{
+    bool negative = span_starts(s, SPAN("-"));
+    uint64_t size = 0, most = (uint64_t)INT64_MAX + (negative ? 1 : 0);
+    if (!span_u64(span_from(s, negative ? 1 : 0), &size) || size > most)
+        return false;
+    if (!negative)
+        *ret_value = (int64_t)size;
+    else
+        *ret_value = size == most ? INT64_MIN : -(int64_t)size;
+    return true;
+}
+
+bool span_text(struct span s, char *ret_text, size_t capacity)
+{
+    assert(capacity > 0);
+    ret_text[0] = '\0';
+    if (s.size >= capacity || (s.size > 0 && memchr(s.at, '\0', s.size)))
+        return false;
+    if (s.size > 0)
+        memcpy(ret_text, s.at, s.size);
+    ret_text[s.size] = '\0';
+    return true;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
