@@ -1,0 +1,56 @@
+#include "store/schema.h"
+
+#include <assert.h>
+
+#define HOLE "%.*s"
+
+static const struct store_key_row rows[] = {
+#define ROW(name, pattern, type, text) [STORE_KEY_##name] = {#name, pattern, type, text},
+    STORE_KEYS(ROW)
+#undef ROW
+};
+
+static bool between(struct span name, struct span head, struct span tail, struct span *ret_id);
+
+const struct store_key_row *store_key_row(enum store_key key)
+{
+    assert(key < STORE_KEY_COUNT);
+    return &rows[key];
+}
+
+struct span store_key_name(enum store_key key, struct span id, char ret_name[STORE_KEY_MAX])
+{
+    const char *pattern = store_key_row(key)->pattern, *hole = strstr(pattern, HOLE);
+    size_t head = hole ? (size_t)(hole - pattern) : strlen(pattern), size = head;
+
+    assert(head < STORE_KEY_MAX);
+    memcpy(ret_name, pattern, head);
+    if (hole) {
+        const char *tail = hole + strlen(HOLE);
+        assert(id.size > 0 && head + id.size + strlen(tail) < STORE_KEY_MAX);
+        memcpy(ret_name + head, id.at, id.size);
+        memcpy(ret_name + head + id.size, tail, strlen(tail));
+        size = head + id.size + strlen(tail);
+    }
+    ret_name[size] = '\0';
+    return (struct span){ret_name, size};
+}
+
+bool store_key_is_token(struct span name, struct span *ret_token_id)
+{
+    return between(name, SPAN(STORE_WATCH_TOKEN), SPAN(""), ret_token_id);
+}
+
+bool store_key_is_key(struct span name, struct span *ret_user)
+{
+    return between(name, SPAN(STORE_WATCH_KEY "{u:"), SPAN("}"), ret_user);
+}
+
+/* What stands between head and tail, if there is something. */
+static bool between(struct span name, struct span head, struct span tail, struct span *ret_id)
+{
+    if (name.size <= head.size + tail.size || !span_starts(name, head) || !span_ends(name, tail))
+        return false;
+    *ret_id = span_first(span_from(name, head.size), name.size - head.size - tail.size);
+    return true;
+}

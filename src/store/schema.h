@@ -1,0 +1,47 @@
+/* schema.h: every key name in Redis, in one table.
+ *
+ * All keys of a user bear the hash tag {u:<user>}, so a user lives in one slot. Key records and tokens have prefixes of
+ * their own because instances watch exactly these for changes (store/watch prefixes below); counters never match them.
+ *
+ * Units     times are unix milliseconds by Redis' own clock, amounts are nano-USD, both as decimal text.
+ * Source    design 5.2, 6; docs/store.md describes the fields
+ */
+#ifndef KEYTURN_STORE_SCHEMA_H
+#define KEYTURN_STORE_SCHEMA_H
+
+#include "base/span.h"
+
+/*  name      pattern (%.*s: user or token id)   type    what */
+#define STORE_KEYS(ROW)                                                                                        \
+    ROW(META,     "kt:meta",              "hash",  "deployment, schema, environment, upstream, sealed check")  \
+    ROW(TOKEN,    "kt:t:%.*s",            "hash",  "a client token: mac, kid, user, kind, status, times")      \
+    ROW(USER,     "kt:{u:%.*s}:user",     "hash",  "a user: status, tier, created_at")                         \
+    ROW(KEY,      "kt:k:{u:%.*s}",        "hash",  "the user's upstream key, sealed (domain/key_record.h)")    \
+    ROW(RENEWAL,  "kt:{u:%.*s}:renewal",  "hash",  "lease, fence, intent, leftovers, doomed keys, last outcome") \
+    ROW(RENEWALS, "kt:renewals",          "zset",  "open renewals: \"<user> <nonce>\" by start; the sweeper's list") \
+    ROW(SWEEPER,  "kt:sweeper",           "string", "which instance sweeps; expires")
+
+enum store_key {
+#define ROW(name, pattern, type, text) STORE_KEY_##name,
+    STORE_KEYS(ROW)
+#undef ROW
+    STORE_KEY_COUNT
+};
+
+enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 1 };
+
+struct store_key_row {
+    const char *name, *pattern, *type, *text;
+};
+
+const struct store_key_row *store_key_row(enum store_key key);
+/* The key's name; id is ignored where the pattern has none. */
+struct span store_key_name(enum store_key key, struct span id, char ret_name[STORE_KEY_MAX]);
+
+/* What instances watch, and reading a watched key's name back. */
+#define STORE_WATCH_TOKEN "kt:t:"
+#define STORE_WATCH_KEY "kt:k:"
+bool store_key_is_token(struct span name, struct span *ret_token_id);
+bool store_key_is_key(struct span name, struct span *ret_user);
+
+#endif
