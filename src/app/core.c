@@ -1,0 +1,186 @@
+#include "app/core.h"
+
+#include "base/alloc.h"
+#include "crypto/random.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FAULTS_MAX = 64 * 1024, REDIS_CALLS_MAX = 100000 };
+
+static const char *ask_environment(const char *name) { return getenv(name); }
+static void override_text(char **field, const char *text);
+static bool listens_on_loopback(const char *addresses);
+static void log_mode(struct core *core);
+static bool open_vault(struct core *core, char ret_error[160]);
+static bool make_development_secret(struct core *core);
+static bool open_redis(struct core *core, const struct core_options *options, char ret_error[160]);
+
+bool core_open(struct core *core, const struct core_options *options)
+{
+    struct buffer faults;
+    char error[160] = "";
+    bool fine;
+
+    *core = (struct core){0};
+    buffer_init(&faults, FAULTS_MAX);
+    fine = core_read_settings(core, options, &faults);
+    fwrite(buffer_view(&faults).at, 1, buffer_size(&faults), stderr);
+    buffer_done(&faults);
+    if (!fine)
+        return false;
+    core->log = log_open(options->quiet ? STDERR_FILENO : STDOUT_FILENO,
+                         strcmp(core->config.log_format, "logfmt") == 0 ? LOG_LOGFMT : LOG_JSON,
+                         options->quiet ? LOG_WARN : log_level_parse(core->config.log_level));
+    snprintf(core->instance, sizeof(core->instance), "%016llx", (unsigned long long)random_u64());
+    core->loop = loop_open(core->log);
+    log_mode(core);
+    fine = open_vault(core, error) && open_redis(core, options, error);
+    if (!fine)
+        fprintf(stderr, "keyturn: %s\n", error);
+    return fine;
+}
+
+void core_close(struct core *core)
+{
+    if (core->redis)
+        redis_close(core->redis);
+    while (core->redis && !redis_is_closed(core->redis))
+        loop_turn(core->loop);
+    if (core->redis)
+        redis_free(core->redis);
+    if (core->private_redis)
+        private_redis_stop(core->private_redis);
+    while (core->private_redis && !private_redis_is_stopped(core->private_redis))
+        loop_turn(core->loop);
+    if (core->private_redis)
+        private_redis_close(core->private_redis);
+    redis_url_done(&core->redis_url);
+    if (core->vault)
+        vault_close(core->vault);
+    if (core->loop)
+        loop_close(core->loop);
+    if (core->log)
+        log_close(core->log);
+    environment_done(&core->environment);
+    config_done(&core->config);
+}
+
+bool core_read_settings(struct core *core, const struct core_options *options, struct buffer *faults)
+{
+    const char *file = options->config_file ? options->config_file : getenv("KEYTURN_CONFIG");
+    bool loopback, fine;
+
+    if (!file && access("keyturn.yaml", R_OK) == 0)
+        file = "keyturn.yaml";
+    fine = config_load(&core->config, file, ask_environment, faults);
+    if (!fine)
+        return false;
+    override_text(&core->config.server_listen, options->listen);
+    override_text(&core->config.server_admin_listen, options->admin_listen);
+    loopback = listens_on_loopback(core->config.server_listen) && listens_on_loopback(core->config.server_admin_listen);
+    return environment_read(&core->environment, ask_environment, ".env", loopback, faults);
+}
+
+static void override_text(char **field, const char *text)
+{
+    if (!text)
+        return;
+    must_free(*field);
+    *field = must_copy(text);
+}
+
+static bool listens_on_loopback(const char *addresses)
+{
+    static const char *const local[] = {"127.", "localhost:", "[::1]:", "unix:"};
+    struct span rest = span_of(addresses), one;
+    bool all = true;
+
+    while (span_split(&rest, ',', &one)) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+            found = found || span_starts(span_trim(one), span_of(local[i]));
+        all = all && found;
+    }
+    return all;
+}
+
+static void log_mode(struct core *core)
+{
+    if (core->environment.mode == MODE_PRODUCTION)
+        log_info(core->log, "[PROD MODE] secrets from the environment only", log_text("instance", core->instance));
+    else
+        log_info(core->log, core->environment.used_dotenv ? "[DEV MODE] Using .env file" : "[DEV MODE] no .env file here",
+                 log_text("instance", core->instance));
+}
+
+/* Development makes itself a root secret and keeps it beside the data; production must bring one. */
+static bool open_vault(struct core *core, char ret_error[160])
+{
+    if (!secret_is_set(&core->environment.encryption_secret) && !make_development_secret(core)) {
+        snprintf(ret_error, 160, "no KEYTURN_ENCRYPTION_SECRET, and none could be kept in data.directory (%s)",
+                 core->config.data_directory);
+        return false;
+    }
+    core->vault = vault_open(secret_reveal(&core->environment.encryption_secret), ret_error);
+    return core->vault != NULL;
+}
+
+static bool open_redis(struct core *core, const struct core_options *options, char ret_error[160])
+{
+    struct redis_settings settings = {.command_ms = (uint64_t)core->config.redis_command_timeout,
+                                      .connect_ms = (uint64_t)core->config.redis_connect_timeout,
+                                      .calls_max = REDIS_CALLS_MAX,
+                                      .ca_file = core->config.redis_ca_file[0] ? core->config.redis_ca_file : NULL};
+    size_t script_count;
+    const struct redis_script *const *scripts = store_scripts(&script_count);
+    bool given = secret_is_set(&core->environment.redis_url);
+
+    if (given && !redis_url_parse(&core->redis_url, secret_reveal(&core->environment.redis_url), ret_error))
+        return false;
+    if (!given && !private_redis_socket(core->config.data_directory, core->redis_url.path)) {
+        snprintf(ret_error, 160, "the path of data.directory is too long for a socket; choose a shorter one");
+        return false;
+    }
+    if (!given && options->keeps_store) {
+        core->private_redis = private_redis_open(core->loop, core->log, core->config.data_directory, ret_error);
+        if (!core->private_redis)
+            return false;
+    }
+    redis_url_apply(&core->redis_url, &settings);
+    core->redis = redis_open(core->loop, core->log, &settings, scripts, script_count);
+    core->store = (struct store){.loop = core->loop, .redis = core->redis, .log = core->log};
+    return true;
+}
+
+static bool make_development_secret(struct core *core)
+{
+    char path[256], text[64] = "";
+    unsigned char bytes[32];
+    FILE *file;
+    bool kept;
+
+    mkdir(core->config.data_directory, 0700);
+    snprintf(path, sizeof(path), "%s/encryption-secret", core->config.data_directory);
+    file = fopen(path, "r");
+    if (!file) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        random_bytes(bytes, sizeof(bytes));
+        memcpy(text, "dev:", 4);
+        base64url_text(bytes, sizeof(bytes), text + 4);
+        kept = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+        if (fd >= 0)
+            close(fd);
+    } else {
+        kept = fgets(text, sizeof(text), file) != NULL;
+        fclose(file);
+    }
+    if (kept)
+        secret_set(&core->environment.encryption_secret, span_trim(span_of(text)));
+    wipe(text, sizeof(text));
+    wipe(bytes, sizeof(bytes));
+    return kept;
+}

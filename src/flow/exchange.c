@@ -1,0 +1,187 @@
+/* The exchange: beginning, running the way, what its client tells it, ending. The rows are in exchange_admit.c (who, may
+ * they, with what key), exchange_ask.c (upstream, its errors, the second try) and exchange_answer.c (relay, faults,
+ * settling). */
+#include "flow/exchange.h"
+
+#include "base/alloc.h"
+#include "base/fault_point.h"
+#include "domain/header_rules.h"
+#include "flow/exchange_way.h"
+
+#include <assert.h>
+
+static const struct {
+    const char *name;
+    enum verdict (*run)(struct exchange *x);
+} way[EXCHANGE_AT_COUNT] = {
+#define ROW(name, text) {#name, exchange_##name},
+    EXCHANGE_WAY(ROW)
+#undef ROW
+};
+
+static void on_exchange_turn(struct turn *turn);
+static void on_body(struct visit *visit, struct span bytes);
+static void on_body_end(struct visit *visit);
+static void on_fault(struct visit *visit, enum fault fault);
+static void on_drained(struct visit *visit);
+static void on_gone(struct visit *visit);
+static void copy_head(struct exchange *x, const struct request_head *head);
+static void exchange_free(struct exchange *x);
+
+static const struct visit_calls calls = {on_body, on_body_end, on_fault, on_drained, on_gone};
+
+void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head, enum dialect dialect)
+{
+    struct exchange *x = must_alloc(sizeof(*x));
+
+    x->visit.calls = &calls;
+    x->flow = flow;
+    x->client = client;
+    x->dialect = dialect;
+    x->began_us = loop_now_us(flow->loop);
+    turn_init(&x->turn, on_exchange_turn);
+    deadline_init(&x->pause, &x->turn);
+    arena_init(&x->memory, EXCHANGE_ARENA_MAX);
+    buffer_init(&x->body, flow->settings->body_max_bytes);
+    buffer_init(&x->sent_body, flow->settings->body_max_bytes + 4096);
+    buffer_init(&x->up.held, HELD_MAX);
+    list_append(&flow->exchanges, &x->in_flight);
+    flow->exchange_count++;
+    request_id_next(flow->request_ids, x->request_id);
+    client_attach(client, &x->visit);
+    copy_head(x, head);
+    on_exchange_turn(&x->turn);
+}
+
+void exchange_wake(struct list *in_flight)
+{
+    struct exchange *x = container_of(in_flight, struct exchange, in_flight);
+
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static void on_exchange_turn(struct turn *turn)
+{
+    struct exchange *x = container_of(turn, struct exchange, turn);
+    enum verdict verdict;
+
+    do {
+        fault_point("exchange", way[x->at].name);
+        verdict = way[x->at].run(x);
+    } while (verdict == GO_ON);
+    if (verdict == END)
+        exchange_free(x);
+}
+
+enum verdict exchange_go(struct exchange *x, enum exchange_at at)
+{
+    x->at = at;
+    return GO_ON;
+}
+
+enum verdict exchange_fail(struct exchange *x, enum fault fault)
+{
+    return exchange_fail_because(x, fault, SPAN_NONE, SPAN_NONE);
+}
+
+enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct span detail, struct span param)
+{
+    if (x->fault == FAULT_NONE) {
+        x->fault = fault;
+        x->fault_detail = detail;
+        x->fault_param = param;
+    }
+    return exchange_go(x, EXCHANGE_AT_answer_fault);
+}
+
+bool exchange_client_left(const struct exchange *x) { return x->client == NULL; }
+
+void exchange_give_client_back(struct exchange *x)
+{
+    struct client *client = x->client;
+
+    x->client = NULL;
+    if (client)
+        client_reply_end(client);
+}
+
+static void on_body(struct visit *visit, struct span bytes)
+{
+    struct exchange *x = container_of(visit, struct exchange, visit);
+
+    if (!buffer_append(&x->body, bytes))
+        x->body_fault = FAULT_BODY_TOO_LARGE;
+}
+
+static void on_body_end(struct visit *visit)
+{
+    struct exchange *x = container_of(visit, struct exchange, visit);
+
+    x->body_complete = true;
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static void on_fault(struct visit *visit, enum fault fault)
+{
+    struct exchange *x = container_of(visit, struct exchange, visit);
+
+    x->body_fault = fault;
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static void on_drained(struct visit *visit)
+{
+    struct exchange *x = container_of(visit, struct exchange, visit);
+
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static void on_gone(struct visit *visit)
+{
+    struct exchange *x = container_of(visit, struct exchange, visit);
+
+    x->client = NULL;
+    x->credential = (struct credential){0};
+    metric_add(x->flow->metrics, MEASURE_CLIENT_GONE, x->dialect, 0, 1);
+    loop_post(x->flow->loop, &x->turn);
+}
+
+/* What outlives the client is copied; the credential is not: it is used at once. */
+static void copy_head(struct exchange *x, const struct request_head *head)
+{
+    struct span authorizations[4], api_keys[4];
+    size_t authorization_count = 0, api_key_count = 0;
+    struct span id = header_find(head->headers, SPAN("x-request-id"));
+    struct span end_user = header_find(head->headers, SPAN("x-keyturn-user"));
+
+    for (size_t i = 0; i < head->headers.count; i++) {
+        const struct header *field = &head->headers.rows[i];
+        if (span_equal_nocase(field->name, SPAN("authorization")) && authorization_count < 4)
+            authorizations[authorization_count++] = field->value;
+        else if (span_equal_nocase(field->name, SPAN("x-api-key")) && api_key_count < 4)
+            api_keys[api_key_count++] = field->value;
+        else if (header_passes_up(field->name) && header_value_is_fine(field->value) &&
+                 x->passed_count < PASSED_HEADERS_MAX)
+            x->passed[x->passed_count++] =
+                (struct header){arena_copy(&x->memory, field->name), arena_copy(&x->memory, field->value)};
+    }
+    x->credential = credential_read(authorizations, authorization_count, api_keys, api_key_count);
+    if (request_id_is_fine(id))
+        x->echoed_id = arena_copy(&x->memory, id);
+    if (end_user.at)
+        x->end_user = arena_copy(&x->memory, end_user);
+}
+
+static void exchange_free(struct exchange *x)
+{
+    assert(!upstream_call_is_open(&x->call) && !x->client && !deadline_is_set(&x->pause));
+    turn_cancel(&x->turn);
+    list_remove(&x->in_flight);
+    x->flow->exchange_count--;
+    secret_done(&x->identity.proof);
+    buffer_done(&x->body);
+    buffer_done(&x->sent_body);
+    buffer_done(&x->up.held);
+    arena_done(&x->memory);
+    must_free(x);
+}

@@ -1,0 +1,243 @@
+/* Rows of the exchange: asking the upstream, what its errors mean, the second try. */
+#include "domain/header_rules.h"
+#include "flow/exchange_way.h"
+
+
+enum { ERROR_BODY_MAX = 64 * 1024, RETRY_AFTER_MAX_S = 5, FRESH_KEY_MS = 5000, ASK_HEADERS_MAX = PASSED_HEADERS_MAX + 4 };
+
+static void on_head(struct upstream_call *call, const struct upstream_head *head);
+static bool on_body(struct upstream_call *call, struct span bytes);
+static void on_end(struct upstream_call *call, enum upstream_end end);
+static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX]);
+static void forget_answer(struct exchange *x);
+static enum verdict ended_without_head(struct exchange *x);
+static enum verdict key_was_refused(struct exchange *x);
+static bool may_retry(struct exchange *x);
+static enum verdict retry_hinted_or_tell(struct exchange *x);
+
+static const struct upstream_events events = {on_head, on_body, on_end};
+
+enum verdict exchange_ask_upstream(struct exchange *x)
+{
+    struct flow *flow = x->flow;
+    const struct open_key *key = keyring_find(&flow->keyring, span_of(x->user));
+    char pseudonym[PSEUDONYM_SIZE + 1];
+    struct header rows[ASK_HEADERS_MAX];
+    struct upstream_ask ask = {.method = SPAN("POST")};
+
+    if (!key)
+        return exchange_go(x, EXCHANGE_AT_ask_key);
+    if (buffer_size(&x->sent_body) == 0 &&
+        !inference_body_compose(&x->parsed, buffer_view(&x->body),
+                                flow_pseudonym(flow, span_of(x->user), pseudonym), &x->sent_body))
+        return exchange_fail(x, FAULT_BODY_TOO_LARGE);
+    forget_answer(x);
+    ask.path = arena_format(&x->memory, "%.*s%s", SPAN_PRINT(flow->settings->base_path), dialect_row(x->dialect)->path);
+    ask.headers = (struct headers){rows, compose_headers(x, rows)};
+    ask.bearer = &key->secret;
+    ask.body = buffer_view(&x->sent_body);
+    ask.head_ms = x->parsed.stream ? flow->settings->head_stream_ms : flow->settings->head_plain_ms;
+    ask.idle_ms = flow->settings->idle_ms;
+    x->tries++;
+    x->asked_us = loop_now_us(flow->loop);
+    x->at = EXCHANGE_AT_got_head;
+    upstream_start(flow->upstream, &x->call, &events, &ask);
+    return WAIT;
+}
+
+enum verdict exchange_got_head(struct exchange *x)
+{
+    if (x->flow->cutting)
+        return exchange_fail(x, FAULT_DRAINING);
+    if (x->up.status == 0 && !x->up.ended) {
+        if (!exchange_client_left(x) || !x->parsed.stream)
+            return WAIT; /* a plain request runs and bills to its end whoever is there: its answer is read */
+        upstream_cancel(&x->call);
+        return exchange_go(x, EXCHANGE_AT_settle);
+    }
+    x->upstream_us += loop_now_us(x->flow->loop) - x->asked_us;
+    if (x->up.status == 0)
+        return ended_without_head(x);
+    if (x->up.status / 100 == 2)
+        return exchange_go(x, EXCHANGE_AT_relay);
+    return exchange_go(x, EXCHANGE_AT_got_error);
+}
+
+enum verdict exchange_got_error(struct exchange *x)
+{
+    if (x->flow->cutting)
+        return exchange_fail(x, FAULT_DRAINING);
+    if (!x->up.ended) {
+        if (buffer_size(&x->up.held) < ERROR_BODY_MAX && !x->up.paused)
+            return WAIT;
+        upstream_cancel(&x->call);
+    }
+    if (exchange_client_left(x))
+        return exchange_go(x, EXCHANGE_AT_settle);
+    upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX), &x->error);
+    switch (x->error.class) {
+    case UPSTREAM_ERROR_KEY:
+        return key_was_refused(x);
+    case UPSTREAM_ERROR_MISSING_AUTH:
+        log_error(x->flow->log, "OpenRouter says our request carried no credential; tried once more with the same key",
+                  log_text("request_id", x->request_id));
+        return may_retry(x) ? exchange_pause(x, 100) : exchange_fail(x, FAULT_UPSTREAM_REFUSED);
+    case UPSTREAM_ERROR_PROVIDER_AUTH:
+    case UPSTREAM_ERROR_BYOK_AUTH:
+        return exchange_fail(x, FAULT_PROVIDER_REFUSED);
+    case UPSTREAM_ERROR_KEY_LIMIT:
+        return exchange_fail(x, FAULT_QUOTA_SPENT);
+    case UPSTREAM_ERROR_CREDITS:
+        metric_add(x->flow->metrics, MEASURE_OUT_OF_CREDITS, 0, 0, 1);
+        log_error(x->flow->log, "the OpenRouter account is out of credits: add credits; requests get 503 until then",
+                  log_text("request_id", x->request_id));
+        return exchange_fail(x, FAULT_OUT_OF_CREDITS);
+    case UPSTREAM_ERROR_IN_FLIGHT:
+    case UPSTREAM_ERROR_RATE:
+    case UPSTREAM_ERROR_BUSY:
+        return retry_hinted_or_tell(x);
+    case UPSTREAM_ERROR_TOO_EXPENSIVE:
+    case UPSTREAM_ERROR_BUDGET:
+    case UPSTREAM_ERROR_CLIENT:
+        break;
+    }
+    return exchange_go(x, EXCHANGE_AT_answer_error);
+}
+
+enum verdict exchange_wait_retry(struct exchange *x)
+{
+    if (exchange_client_left(x) || x->flow->cutting) {
+        deadline_leave(&x->pause);
+        return exchange_fail(x, FAULT_DRAINING);
+    }
+    return x->pause.passed ? exchange_go(x, EXCHANGE_AT_ask_key) : WAIT;
+}
+
+enum verdict exchange_pause(struct exchange *x, uint64_t after_ms)
+{
+    x->at = EXCHANGE_AT_wait_retry;
+    deadline_join_in(&x->flow->pauses, &x->pause, after_ms);
+    return WAIT;
+}
+
+/* The callbacks record, and hand bytes on once the reply's head is out. */
+static void on_head(struct upstream_call *call, const struct upstream_head *head)
+{
+    struct exchange *x = container_of(call, struct exchange, call);
+    struct upstream_record *up = &x->up;
+
+    up->status = head->status;
+    up->body_size = head->body_size;
+    for (size_t i = 0; i < head->headers.count && up->header_count < PASSED_HEADERS_MAX; i++) {
+        const struct header *field = &head->headers.rows[i];
+        if (header_passes_down(field->name) && header_value_is_fine(field->value))
+            up->headers[up->header_count++] =
+                (struct header){arena_copy(&x->memory, field->name), arena_copy(&x->memory, field->value)};
+    }
+    up->content_type = header_find((struct headers){up->headers, up->header_count}, SPAN("content-type"));
+    up->generation_id = header_find((struct headers){up->headers, up->header_count}, SPAN("x-generation-id"));
+    up->retry_after = header_find((struct headers){up->headers, up->header_count}, SPAN("retry-after"));
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static bool on_body(struct upstream_call *call, struct span bytes)
+{
+    struct exchange *x = container_of(call, struct exchange, call);
+
+    if (x->replying) {
+        if (!x->client)
+            return true;
+        x->bytes_down += bytes.size;
+        client_reply_body(x->client, bytes);
+        x->up.paused = client_is_full(x->client);
+    } else {
+        x->up.paused = !buffer_append(&x->up.held, bytes) || buffer_size(&x->up.held) >= ERROR_BODY_MAX;
+        loop_post(x->flow->loop, &x->turn);
+    }
+    return !x->up.paused;
+}
+
+static void on_end(struct upstream_call *call, enum upstream_end end)
+{
+    struct exchange *x = container_of(call, struct exchange, call);
+
+    x->up.ended = true;
+    x->up.end = end;
+    metric_add(x->flow->metrics, MEASURE_UPSTREAM_ENDS, end, 0, 1);
+    loop_post(x->flow->loop, &x->turn);
+}
+
+static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX])
+{
+    const struct flow_settings *settings = x->flow->settings;
+    size_t count = 0;
+
+    rows[count++] = (struct header){SPAN("Content-Type"), SPAN("application/json")};
+    if (settings->referer.at)
+        rows[count++] = (struct header){SPAN("HTTP-Referer"), settings->referer};
+    if (settings->title.at)
+        rows[count++] = (struct header){SPAN("X-OpenRouter-Title"), settings->title};
+    for (size_t i = 0; i < x->passed_count; i++)
+        rows[count++] = x->passed[i];
+    return count;
+}
+
+static void forget_answer(struct exchange *x)
+{
+    struct buffer held = x->up.held;
+
+    buffer_consume(&held, buffer_size(&held));
+    x->up = (struct upstream_record){.held = held};
+}
+
+static enum verdict ended_without_head(struct exchange *x)
+{
+    static const enum fault faults[] = {
+        [UPSTREAM_DONE] = FAULT_UPSTREAM_BAD,      [UPSTREAM_UNREACHED] = FAULT_UPSTREAM_DOWN,
+        [UPSTREAM_LOST] = FAULT_UPSTREAM_BAD,      [UPSTREAM_CUT] = FAULT_UPSTREAM_BAD,
+        [UPSTREAM_LATE_HEAD] = FAULT_UPSTREAM_SLOW, [UPSTREAM_STALLED] = FAULT_UPSTREAM_SLOW,
+    };
+
+    if (x->up.end == UPSTREAM_UNREACHED && !exchange_client_left(x) && may_retry(x)) /* nothing left: safe */
+        return exchange_pause(x, backoff_ms(0, 100, 2000, x->flow->random()));
+    return exchange_fail(x, faults[x->up.end]);
+}
+
+/* A key that never answered anything may only just have been made: OpenRouter may take a moment to know it. */
+static enum verdict key_was_refused(struct exchange *x)
+{
+    const struct open_key *key = keyring_find(&x->flow->keyring, span_of(x->user));
+    bool fresh = key && key->version == x->key_version && !key->proven &&
+                 loop_wall_ms(x->flow->loop) - key->made_at_ms < FRESH_KEY_MS;
+
+    metric_add(x->flow->metrics, MEASURE_KEYS_REJECTED, 0, 0, 1);
+    if (fresh && x->fresh_key_tries < FRESH_KEY_TRIES_MAX)
+        return exchange_pause(x, x->fresh_key_tries++ ? 1000 : 250);
+    if (x->renewed)
+        return exchange_fail(x, FAULT_RENEWAL_FAILED);
+    if (x->outage)
+        return exchange_fail(x, FAULT_UPSTREAM_DOWN);
+    return exchange_go(x, EXCHANGE_AT_ask_renewal);
+}
+
+static bool may_retry(struct exchange *x)
+{
+    if (x->tries >= TRIES_MAX || !retry_budget_take(&x->flow->retry_budget))
+        return false;
+    metric_add(x->flow->metrics, MEASURE_RETRIES, 0, 0, 1);
+    return true;
+}
+
+/* 402 in flight, 429 and 5xx: once more if the upstream itself says so and soon; else the caller decides. */
+static enum verdict retry_hinted_or_tell(struct exchange *x)
+{
+    uint64_t after_s = 0;
+    bool soon = x->up.retry_after.at && span_u64(x->up.retry_after, &after_s) && after_s <= RETRY_AFTER_MAX_S;
+    bool not_processed = x->up.status == 402 || x->up.status == 429 || x->up.status == 503;
+
+    if (soon && not_processed && may_retry(x))
+        return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
+    if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
+        return exchange_fail(x, FAULT_UPSTREAM_DOWN);
+    return exchange_go(x, EXCHANGE_AT_answer_error);
+}

@@ -1,0 +1,206 @@
+#include "flow/identities.h"
+
+#include "base/alloc.h"
+#include "flow/flow.h"
+
+#include <assert.h>
+
+enum { NEGATIVE_MS = 10000 };
+
+/* One token id: loading, known, or known not to exist. */
+struct entry {
+    struct map_entry by_id;
+    struct list by_age;
+    struct list waiters; /* identity_ask.link; only while loading */
+    struct turn turn;    /* the load was answered, or the negative's time is up */
+    struct deadline negative;
+    struct token_load load;
+    struct identities *identities;
+    bool loading, stale; /* stale: changed in Redis while we were loading, or nobody tells us of changes */
+    char id[TOKEN_ID_SIZE + 1];
+};
+
+static struct entry *entry_new(struct identities *identities, struct span token_id);
+static void entry_drop(struct entry *entry);
+static void entry_load(struct entry *entry);
+static void on_entry_turn(struct turn *turn);
+static enum identity_verdict judge(struct identities *identities, const struct token_record *record,
+                                   const struct secret *proof);
+static void answer(struct entry *entry, struct identity_ask *ask);
+static void forget_one(struct map_entry *found, void *context);
+static void make_room(struct identities *identities);
+
+void identities_open(struct identities *identities, struct flow *flow, const uint64_t map_seed[2])
+{
+    identities->flow = flow;
+    identities->blind = true;
+    map_init(&identities->entries, map_seed);
+    list_init(&identities->by_age);
+    deadline_class_open(&identities->negatives, flow->loop, NEGATIVE_MS);
+}
+
+void identities_close(struct identities *identities)
+{
+    struct map_entry *found;
+
+    while ((found = map_any(&identities->entries)))
+        entry_drop(container_of(found, struct entry, by_id));
+    map_done(&identities->entries);
+    deadline_class_close(&identities->negatives);
+}
+
+void identity_ask(struct identities *identities, struct identity_ask *ask, struct span token_id, struct span token_secret,
+                  struct turn *wake)
+{
+    struct map_entry *found = map_find(&identities->entries, token_id);
+    struct entry *entry = found ? container_of(found, struct entry, by_id) : entry_new(identities, token_id);
+
+    list_init(&ask->link);
+    ask->wake = wake;
+    ask->verdict = IDENTITY_WAITING;
+    secret_set(&ask->proof, token_secret);
+    list_remove(&entry->by_age);
+    list_append(&identities->by_age, &entry->by_age);
+    if (entry->loading)
+        list_append(&entry->waiters, &ask->link);
+    else
+        answer(entry, ask);
+}
+
+void identities_forget(struct identities *identities, struct span token_id)
+{
+    struct map_entry *found = map_find(&identities->entries, token_id);
+
+    if (found)
+        forget_one(found, NULL);
+}
+
+void identities_set_blind(struct identities *identities, bool blind)
+{
+    identities->blind = blind;
+    map_each(&identities->entries, forget_one, NULL);
+}
+
+size_t identities_count(const struct identities *identities) { return identities->entries.size; }
+
+bool token_mac(const struct vault *vault, struct span kid, struct span token_secret, unsigned char ret_mac[DIGEST_SIZE])
+{
+    unsigned char key[DIGEST_SIZE];
+    bool known = vault_derive(vault, kid, SPAN("client token"), key);
+
+    if (known)
+        hmac_sha256((struct span){(const char *)key, sizeof(key)}, token_secret, ret_mac);
+    wipe(key, sizeof(key));
+    return known;
+}
+
+static struct entry *entry_new(struct identities *identities, struct span token_id)
+{
+    struct entry *entry = must_alloc(sizeof(*entry));
+
+    make_room(identities);
+    entry->identities = identities;
+    list_init(&entry->by_age);
+    list_init(&entry->waiters);
+    turn_init(&entry->turn, on_entry_turn);
+    deadline_init(&entry->negative, &entry->turn);
+    span_text(token_id, entry->id, sizeof(entry->id));
+    map_insert(&identities->entries, &entry->by_id, span_of(entry->id));
+    list_append(&identities->by_age, &entry->by_age);
+    entry_load(entry);
+    return entry;
+}
+
+static void entry_drop(struct entry *entry)
+{
+    assert(!entry->loading && list_is_empty(&entry->waiters));
+    map_remove(&entry->identities->entries, &entry->by_id);
+    list_remove(&entry->by_age);
+    turn_cancel(&entry->turn);
+    deadline_leave(&entry->negative);
+    must_free(entry);
+}
+
+static void entry_load(struct entry *entry)
+{
+    entry->loading = true;
+    entry->stale = entry->identities->blind;
+    token_load(entry->identities->flow->store, &entry->load, span_of(entry->id), &entry->turn);
+}
+
+/* Either the load was answered, or a negative entry's time is up. */
+static void on_entry_turn(struct turn *turn)
+{
+    struct entry *entry = container_of(turn, struct entry, turn);
+    struct list *node;
+    bool keep;
+
+    if (entry->negative.passed) {
+        entry_drop(entry);
+        return;
+    }
+    entry->loading = false;
+    while ((node = list_first(&entry->waiters))) {
+        struct identity_ask *ask = container_of(node, struct identity_ask, link);
+        list_remove(node);
+        answer(entry, ask);
+        loop_post(entry->identities->flow->loop, ask->wake);
+    }
+    keep = entry->load.call.end == STORE_OK && !entry->stale;
+    if (!keep)
+        entry_drop(entry);
+    else if (!entry->load.record.found)
+        deadline_join(&entry->identities->negatives, &entry->negative);
+}
+
+static void answer(struct entry *entry, struct identity_ask *ask)
+{
+    const struct token_record *record = &entry->load.record;
+
+    if (entry->load.call.end != STORE_OK)
+        ask->verdict = IDENTITY_STORE_DOWN;
+    else
+        ask->verdict = judge(entry->identities, record, &ask->proof);
+    if (ask->verdict == IDENTITY_USER || ask->verdict == IDENTITY_SERVICE)
+        span_text(span_of(record->user), ask->user, sizeof(ask->user));
+    secret_done(&ask->proof);
+}
+
+static enum identity_verdict judge(struct identities *identities, const struct token_record *record,
+                                   const struct secret *proof)
+{
+    unsigned char mac[DIGEST_SIZE];
+    bool same;
+
+    if (!record->found || !token_mac(identities->flow->vault, span_of(record->kid), secret_reveal(proof), mac))
+        return IDENTITY_UNKNOWN;
+    same = same_bytes(mac, record->mac, sizeof(mac));
+    wipe(mac, sizeof(mac));
+    if (!same || record->revoked)
+        return IDENTITY_UNKNOWN;
+    if (record->expires_at_ms && record->expires_at_ms <= loop_wall_ms(identities->flow->loop))
+        return IDENTITY_UNKNOWN;
+    return record->kind == TOKEN_OF_SERVICE ? IDENTITY_SERVICE : IDENTITY_USER;
+}
+
+static void forget_one(struct map_entry *found, void *context)
+{
+    struct entry *entry = container_of(found, struct entry, by_id);
+
+    (void)context;
+    if (entry->loading)
+        entry->stale = true;
+    else
+        entry_drop(entry);
+}
+
+static void make_room(struct identities *identities)
+{
+    LIST_EACH (node, &identities->by_age) {
+        struct entry *entry = container_of(node, struct entry, by_age);
+        if (identities->entries.size < identities->flow->settings->cache_max)
+            return;
+        if (!entry->loading)
+            entry_drop(entry);
+    }
+}

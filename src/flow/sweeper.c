@@ -1,0 +1,73 @@
+#include "flow/sweeper.h"
+
+#include "flow/flow.h"
+
+enum { SWEEPER_LEASE_ROUNDS = 3 };
+
+static void on_sweeper_turn(struct turn *turn);
+static void rest(struct sweeper *sweeper);
+
+void sweeper_open(struct sweeper *sweeper, struct flow *flow)
+{
+    sweeper->flow = flow;
+    sweeper->stopped = false;
+    turn_init(&sweeper->turn, on_sweeper_turn);
+    deadline_class_open(&sweeper->every, flow->loop, flow->settings->sweep_every_ms);
+    deadline_init(&sweeper->due, &sweeper->turn);
+    rest(sweeper);
+}
+
+void sweeper_stop(struct sweeper *sweeper)
+{
+    sweeper->stopped = true;
+    deadline_leave(&sweeper->due);
+}
+
+bool sweeper_is_idle(const struct sweeper *sweeper) { return sweeper->at == SWEEPER_RESTS; }
+
+void sweeper_close(struct sweeper *sweeper)
+{
+    sweeper_stop(sweeper);
+    turn_cancel(&sweeper->turn);
+    deadline_class_close(&sweeper->every);
+}
+
+/* rest → claim the broom → read what is old → start mending each → rest */
+static void on_sweeper_turn(struct turn *turn)
+{
+    struct sweeper *sweeper = container_of(turn, struct sweeper, turn);
+    struct flow *flow = sweeper->flow;
+    int64_t lease_ms = (int64_t)flow->settings->sweep_every_ms * SWEEPER_LEASE_ROUNDS;
+
+    switch (sweeper->at) {
+    case SWEEPER_RESTS:
+        if (!flow->management_key || sweeper->stopped) {
+            rest(sweeper);
+            return;
+        }
+        sweeper->at = SWEEPER_CLAIMS;
+        sweeper_claim(flow->store, &sweeper->claim, span_of(flow->instance), lease_ms, turn);
+        return;
+    case SWEEPER_CLAIMS:
+        if (sweeper->claim.call.end != STORE_OK || !sweeper->claim.granted) {
+            rest(sweeper);
+            return;
+        }
+        sweeper->at = SWEEPER_READS;
+        renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms, turn);
+        return;
+    case SWEEPER_READS:
+        if (sweeper->old.call.end == STORE_OK)
+            for (size_t i = 0; i < sweeper->old.count; i++)
+                renewal_mend(&flow->renewals, span_of(sweeper->old.members[i]));
+        rest(sweeper);
+        return;
+    }
+}
+
+static void rest(struct sweeper *sweeper)
+{
+    sweeper->at = SWEEPER_RESTS;
+    if (!sweeper->stopped)
+        deadline_join(&sweeper->every, &sweeper->due);
+}
