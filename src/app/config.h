@@ -12,7 +12,14 @@
 #include "app/config_table.h"
 #include "base/buffer.h"
 
-enum config_type { CONFIG_TEXT, CONFIG_COUNT, CONFIG_BYTES, CONFIG_DURATION, CONFIG_USD, CONFIG_CHOICE };
+enum config_type {
+    CONFIG_TEXT,
+    CONFIG_COUNT,
+    CONFIG_BYTES,
+    CONFIG_DURATION,
+    CONFIG_USD,
+    CONFIG_CHOICE
+};
 
 /* TEXT and CHOICE are texts, the rest int64: count, bytes, milliseconds, nano-USD. */
 #define CONFIG_C_TEXT char *
@@ -39,8 +46,8 @@ const struct config_row *config_rows(size_t *ret_count);
 
 /* file may be NULL: defaults and environment only. faults gets one line per fault; true: there is none.
  * environment is asked by name; the product gives getenv. */
-bool config_load(struct config *config, const char *file, const char *(*environment)(const char *name),
-                 struct buffer *faults);
+bool config_load(struct config *config, const char *file,
+                 const char *(*environment)(const char *name), struct buffer *faults);
 void config_done(struct config *config);
 /* Tables for people: --help's short one and the README's Markdown. */
 bool config_print_markdown(struct buffer *out);

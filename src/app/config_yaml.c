@@ -1,5 +1,5 @@
-/* The file: sections of scalars. libyaml gives events; each read_ function finds the first event of its part in
- * reader.event and leaves with the last one there. */
+/* The file: sections of scalars. libyaml gives events; each read_ function finds the first event of
+ * its part in reader.event and leaves with the last one there. */
 #include "app/config_reader.h"
 
 #include <stdio.h>
@@ -237,7 +237,8 @@ static void skip(struct yaml_reader *reader)
     } while (depth > 0 && next(reader));
 }
 
-/* Anchors, aliases and tags make a reader think; a configuration does not need them. Then the value is skipped. */
+/* Anchors, aliases and tags make a reader think; a configuration does not need them. Then the value
+ * is skipped. */
 static bool has_extras(struct yaml_reader *reader)
 {
     const yaml_event_t *event = &reader->event;
@@ -323,7 +324,7 @@ static void unknown_setting(struct yaml_reader *reader, const char *section,
     char list[LIST_SIZE] = "";
 
     for (size_t i = 0; i < count; i++) {
-        if (!strcmp(rows[i].field, key->text))
+        if (!same && !strcmp(rows[i].field, key->text))
             same = &rows[i];
         if (strcmp(rows[i].section, section) != 0)
             continue;

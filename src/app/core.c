@@ -12,6 +12,7 @@
 enum { FAULTS_MAX = 64 * 1024, REDIS_CALLS_MAX = 100000 };
 
 static const char *ask_environment(const char *name) { return getenv(name); }
+static int log_descriptor(void);
 static void override_text(char **field, const char *text);
 static bool listens_on_loopback(const char *addresses);
 static void log_mode(struct core *core);
@@ -32,7 +33,7 @@ bool core_open(struct core *core, const struct core_options *options)
     buffer_done(&faults);
     if (!fine)
         return false;
-    core->log = log_open(options->quiet ? STDERR_FILENO : STDOUT_FILENO,
+    core->log = log_open(options->quiet ? STDERR_FILENO : log_descriptor(),
                          strcmp(core->config.log_format, "logfmt") == 0 ? LOG_LOGFMT : LOG_JSON,
                          options->quiet ? LOG_WARN : log_level_parse(core->config.log_level));
     snprintf(core->instance, sizeof(core->instance), "%016llx", (unsigned long long)random_u64());
@@ -44,14 +45,20 @@ bool core_open(struct core *core, const struct core_options *options)
     return fine;
 }
 
+void core_close_redis(struct core *core)
+{
+    if (!core->redis)
+        return;
+    redis_close(core->redis);
+    while (!redis_is_closed(core->redis))
+        loop_turn(core->loop);
+    redis_free(core->redis);
+    core->redis = NULL;
+}
+
 void core_close(struct core *core)
 {
-    if (core->redis)
-        redis_close(core->redis);
-    while (core->redis && !redis_is_closed(core->redis))
-        loop_turn(core->loop);
-    if (core->redis)
-        redis_free(core->redis);
+    core_close_redis(core);
     if (core->private_redis)
         private_redis_stop(core->private_redis);
     while (core->private_redis && !private_redis_is_stopped(core->private_redis))
@@ -83,6 +90,18 @@ bool core_read_settings(struct core *core, const struct core_options *options, s
     override_text(&core->config.server_admin_listen, options->admin_listen);
     loopback = listens_on_loopback(core->config.server_listen) && listens_on_loopback(core->config.server_admin_listen);
     return environment_read(&core->environment, ask_environment, ".env", loopback, faults);
+}
+
+/* A reader of our log that stops reading must not stop the loop. A pipe is opened anew without blocking, which leaves
+ * the ends that others hold as they are; a terminal or a file never waits for long. */
+static int log_descriptor(void)
+{
+    struct stat kind;
+    int fd = -1;
+
+    if (fstat(STDOUT_FILENO, &kind) == 0 && S_ISFIFO(kind.st_mode))
+        fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 ? fd : STDOUT_FILENO;
 }
 
 static void override_text(char **field, const char *text)

@@ -40,6 +40,7 @@ struct core_options {
 /* Configuration and environment alone; a line per fault. */
 bool core_read_settings(struct core *core, const struct core_options *options, struct buffer *faults);
 bool core_open(struct core *core, const struct core_options *options);
+void core_close_redis(struct core *core); /* the link alone; safe twice */
 void core_close(struct core *core);
 
 #endif

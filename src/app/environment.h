@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/secret.h"
 
+/* clang-format off */
 /*      field               variable                         in production  text */
 #define SECRETS(ROW)                                                                                              \
     ROW(management_key,    "OPENROUTER_PROVISIONING_KEY", true, "OpenRouter management key; without it no key can be made or renewed") \
@@ -22,6 +23,7 @@
     ROW(encryption_secret, "KEYTURN_ENCRYPTION_SECRET", true, "root of the key-sealing keys: kid:base64[,kid:base64 ...], newest first") \
     ROW(admin_key,         "KEYTURN_ADMIN_KEY", false, "bearer of the admin listener; unset: it does not start")             \
     ROW(redis_url,         "KEYTURN_REDIS_URL", false, "redis://, rediss:// or unix://; unset: a private redis-server as a child")
+/* clang-format on */
 
 enum mode { MODE_DEVELOPMENT, MODE_PRODUCTION };
 
@@ -36,8 +38,8 @@ struct environment {
 
 /* lookup is getenv in the product. dotenv: path of .env, read in development only and only for variables not set;
  * on_loopback: whether every listener is. */
-bool environment_read(struct environment *environment, const char *(*lookup)(const char *name), const char *dotenv,
-                      bool on_loopback, struct buffer *faults);
+bool environment_read(struct environment *environment, const char *(*lookup)(const char *name),
+                      const char *dotenv, bool on_loopback, struct buffer *faults);
 void environment_done(struct environment *environment);
 /* Before config_load, in development only: gives the settings that .env has (KEYTURN_ names, no secrets, not the mode)
  * and the environment has not to put, which is setenv in the product. environment_read tells what is wrong in .env. */

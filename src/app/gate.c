@@ -13,9 +13,10 @@ static void refuse(struct gate *gate, const char *format, ...) __attribute__((fo
 static const char *mode_name(const struct core *core);
 static struct seal_context check_context(const char *deployment);
 
-void gate_open(struct gate *gate, struct core *core, uint64_t patience_ms, struct turn *wake)
+void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms, struct turn *wake)
 {
     gate->core = core;
+    gate->visits = visits;
     gate->wake = wake;
     gate->state = GATE_WAITING;
     turn_init(&gate->turn, on_gate_turn);
@@ -28,7 +29,6 @@ void gate_open(struct gate *gate, struct core *core, uint64_t patience_ms, struc
 
 void gate_close(struct gate *gate)
 {
-    redis_on_link(gate->core->redis, NULL);
     deadline_class_close(&gate->patience);
     turn_cancel(&gate->turn);
     wipe(gate->pepper, sizeof(gate->pepper));
@@ -60,8 +60,10 @@ static void ask(struct gate *gate)
     struct buffer sealed;
 
     snprintf(proposed.deployment, sizeof(proposed.deployment), "%08x", (unsigned)random_u64());
-    snprintf(proposed.environment, sizeof(proposed.environment), "%s", mode_name(core));
-    snprintf(proposed.upstream, sizeof(proposed.upstream), "%s", core->environment.base_url);
+    if (!gate->visits) {
+        snprintf(proposed.environment, sizeof(proposed.environment), "%s", mode_name(core));
+        snprintf(proposed.upstream, sizeof(proposed.upstream), "%s", core->environment.base_url);
+    }
     random_bytes(pepper, sizeof(pepper));
     context = check_context(proposed.deployment);
     buffer_init(&sealed, sizeof(proposed.check));
@@ -85,10 +87,10 @@ static void compare(struct gate *gate)
         refuse(gate, "this Redis was written by another version of keyturn (schema %lld, this one writes %d); use the "
                      "version that wrote it, or another database",
                (long long)found->schema, STORE_SCHEMA_VERSION);
-    else if (strcmp(found->environment, mode_name(core)) != 0)
+    else if (!gate->visits && strcmp(found->environment, mode_name(core)) != 0)
         refuse(gate, "this Redis belongs to a %s deployment and this is %s; use another database", found->environment,
                mode_name(core));
-    else if (strcmp(found->upstream, core->environment.base_url) != 0)
+    else if (!gate->visits && strcmp(found->upstream, core->environment.base_url) != 0)
         refuse(gate, "the keys in this Redis belong to %s, not to %s; use another database or set OPENROUTER_BASE_URL",
                found->upstream, core->environment.base_url);
     else if (!unseal_pepper(gate))

@@ -4,6 +4,7 @@
  * Runs on   the loop; wake is posted when state is no longer GATE_WAITING.
  * Fails     GATE_REFUSED with a sentence: another deployment's store, another schema, roots that cannot read it, no Redis
  *           within the patience.
+ * Ends      gate_close, once the core's Redis is closed.
  * Source    the first instance founds the deployment: a random id (part of every key's name at OpenRouter) and a random
  *           pepper, sealed; unsealing it proves the roots and gives users' pseudonyms a key that outlives the roots
  */
@@ -23,14 +24,15 @@ struct gate {
     struct deadline_class patience;
     struct deadline due;
     struct meta_claim claim;
-    bool asking;
+    bool asking, visits;
     enum gate_state state;
     char deployment[33];
     unsigned char pepper[DIGEST_SIZE];
     char error[320];
 };
 
-void gate_open(struct gate *gate, struct core *core, uint64_t patience_ms, struct turn *wake);
+/* visits: a command that speaks to nobody but the store: environment and upstream need not be the server's. */
+void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms, struct turn *wake);
 void gate_close(struct gate *gate);
 
 #endif

@@ -43,7 +43,7 @@ int command_serve(int argc, char **argv)
         deadline_class_open(&s->waits, s->core.loop, 0);
         deadline_init(&s->wait, &s->turn);
         serve_open_parts(s);
-        gate_open(&s->gate, &s->core, GATE_PATIENCE_MS, &s->turn);
+        gate_open(&s->gate, &s->core, false, GATE_PATIENCE_MS, &s->turn);
         s->gate_opened = true;
         loop_run(s->core.loop);
         serve_close_parts(s);

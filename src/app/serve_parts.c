@@ -102,11 +102,11 @@ void serve_close_parts(struct serve *s)
     server_close(s->data);
     if (s->admin)
         server_close(s->admin);
-    if (s->flow_opened) {
+    if (s->flow_opened)
         vitals_close(&s->vitals);
-        redis_watch(s->core.redis, NULL, NULL, 0);
+    core_close_redis(&s->core); /* before the flow: its watch and the gate's turn lean on them */
+    if (s->flow_opened)
         flow_close(&s->flow);
-    }
     gate_close(&s->gate);
     fetch_cancel(&s->self_check);
     upstream_close(s->upstream);

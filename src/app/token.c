@@ -43,8 +43,9 @@ int command_token(int argc, char **argv)
     }
     turn_init(&work.turn, on_turn);
     if (core_open(&work.core, &options)) {
-        gate_open(&work.gate, &work.core, PATIENCE_MS, &work.turn);
+        gate_open(&work.gate, &work.core, true, PATIENCE_MS, &work.turn);
         loop_run(work.core.loop);
+        core_close_redis(&work.core);
         gate_close(&work.gate);
     }
     core_close(&work.core);

@@ -35,7 +35,7 @@ static bool read_all(int fd, struct buffer *out, char ret_error[WHOLE_FILE_ERROR
     ssize_t size;
 
     for (;;) {
-        /* One byte more than the cap leaves would not fit: a full buffer asks whether the file ends here. */
+        /* A full buffer asks whether the file ends here. */
         size_t left = out->limit_bytes - buffer_size(out);
         char beyond,
             *room = left ? buffer_room(out, left < PIECE_BYTES ? left : PIECE_BYTES) : &beyond;

@@ -39,7 +39,8 @@ static bool take_digits(struct walk *w);
 static bool take_string(struct walk *w, bool *ret_escaped);
 static void skip_plain(struct walk *w);
 static bool take_escape(struct walk *w);
-static bool take_utf8(struct walk *w);
+static bool take_utf8_run(struct walk *w);
+static size_t utf8_size(const unsigned char *at, size_t left);
 static void skip_blanks(struct walk *w);
 
 enum json_verdict json_scan(struct span text,
@@ -263,7 +264,7 @@ static bool take_string(struct walk *w, bool *ret_escaped)
         }
         bool escape = *w->at == '\\';
         *ret_escaped |= escape;
-        if (escape ? !take_escape(w) : !take_utf8(w))
+        if (escape ? !take_escape(w) : !take_utf8_run(w))
             return false;
     }
 }
@@ -308,22 +309,32 @@ static bool take_escape(struct walk *w)
     return true;
 }
 
-/* Unicode, table 3-7: the second byte's range says what is overlong, a surrogate or beyond U+10FFFF. */
-static bool take_utf8(struct walk *w)
+/* At least one character beyond ASCII, and those right behind it. */
+static bool take_utf8_run(struct walk *w)
 {
-    const unsigned char *at = w->at;
+    do {
+        size_t size = utf8_size(w->at, (size_t)(w->end - w->at));
+        if (size == 0)
+            return false;
+        w->at += size;
+    } while (w->at < w->end && *w->at >= 0x80);
+    return true;
+}
+
+/* Unicode, table 3-7: the second byte's range says what is overlong, a surrogate or beyond U+10FFFF. */
+static size_t utf8_size(const unsigned char *at, size_t left)
+{
     size_t size = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    if (size == 0 || (size_t)(w->end - at) < size)
-        return false;
+    if (size == 0 || left < size)
+        return 0;
     unsigned char least = at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : 0x80;
     unsigned char most = at[0] == 0xed ? 0x9f : at[0] == 0xf4 ? 0x8f : 0xbf;
     if (at[1] < least || at[1] > most)
-        return false;
+        return 0;
     for (size_t i = 2; i < size; i++)
         if ((at[i] & 0xc0) != 0x80)
-            return false;
-    w->at += size;
-    return true;
+            return 0;
+    return size;
 }
 
 static void skip_blanks(struct walk *w)

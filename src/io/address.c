@@ -46,8 +46,10 @@ bool address_parse(const char *text, struct address *ret_address, char ret_error
             parse_port(port, &ret_address->socket.ip4.sin_port))
             return true;
     }
-    snprintf(ret_error, 160, "'%.60s' is no address; write 127.0.0.1:8080, [::1]:8080, localhost:8080 or unix:/path",
-             text);
+    snprintf(
+        ret_error, 160,
+        "'%.60s' is no address; write 127.0.0.1:8080, [::1]:8080, localhost:8080 or unix:/path",
+        text);
     return false;
 }
 
@@ -66,7 +68,10 @@ void address_text(const struct address *address, char ret_text[128])
     }
 }
 
-bool address_is_file(const struct address *address) { return address->socket.any.sa_family == AF_UNIX; }
+bool address_is_file(const struct address *address)
+{
+    return address->socket.any.sa_family == AF_UNIX;
+}
 
 bool address_is_loopback(const struct address *address)
 {
@@ -86,14 +91,15 @@ int address_listen(const struct address *address, char ret_error[160])
     char text[128];
 
     if (fd >= 0) {
-        bound = set_options(fd, address) && (address_is_file(address)
-                                                 ? bind_file(fd, address)
-                                                 : !bind(fd, &address->socket.any, address->size));
+        bound = set_options(fd, address) &&
+                (address_is_file(address) ? bind_file(fd, address)
+                                          : !bind(fd, &address->socket.any, address->size));
         if (bound && !listen(fd, BACKLOG))
             return fd;
     }
     address_text(address, text);
-    snprintf(ret_error, 160, "cannot listen on %.70s: %s; %s", text, strerror(errno), advice(errno));
+    snprintf(ret_error, 160, "cannot listen on %.70s: %s; %s", text, strerror(errno),
+             advice(errno));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -104,9 +110,11 @@ static bool parse_file(struct span path, struct address *ret_address, char ret_e
     ret_address->socket.file.sun_family = AF_UNIX;
     ret_address->size = sizeof(ret_address->socket.file);
     if (path.size && path.at[0] == '/' &&
-        span_text(path, ret_address->socket.file.sun_path, sizeof(ret_address->socket.file.sun_path)))
+        span_text(path, ret_address->socket.file.sun_path,
+                  sizeof(ret_address->socket.file.sun_path)))
         return true;
-    snprintf(ret_error, 160, "'unix:%.60s' is no address; write unix: and an absolute path of at most %zu bytes",
+    snprintf(ret_error, 160,
+             "'unix:%.60s' is no address; write unix: and an absolute path of at most %zu bytes",
              path.at, sizeof(ret_address->socket.file.sun_path) - 1);
     return false;
 }
@@ -135,9 +143,11 @@ static bool bind_file(int fd, const struct address *address)
 {
     bool bound = !bind(fd, &address->socket.any, address->size);
 
-    if (!bound && errno == EADDRINUSE && file_is_stale(address) && !unlink(address->socket.file.sun_path))
+    if (!bound && errno == EADDRINUSE && file_is_stale(address) &&
+        !unlink(address->socket.file.sun_path))
         bound = !bind(fd, &address->socket.any, address->size);
-    return bound && !chmod(address->socket.file.sun_path, FILE_MODE); /* the umask may have taken some away */
+    return bound && !chmod(address->socket.file.sun_path,
+                           FILE_MODE); /* the umask may have taken some away */
 }
 
 /* A socket that refuses: whoever made it is gone. errno stays as it was. */

@@ -106,7 +106,8 @@ void client_want_body(struct client *client)
 void client_reply_head(struct client *client, const struct reply_head *head)
 {
     assert(client->lent);
-    client->manner.closes |= client->server->draining || !client->message.ended || client->body == BODY_BAD;
+    client->manner.closes |=
+        client->server->draining || !client->message.ended || client->body == BODY_BAD;
     reply_head_write(&client->reply, wire_out(&client->wire), head, client->manner);
     client_wake(client);
 }
@@ -139,7 +140,10 @@ void client_reply_cut(struct client *client)
     client_wake(client);
 }
 
-bool client_is_full(const struct client *client) { return client->full; }
+bool client_is_full(const struct client *client)
+{
+    return client->full;
+}
 
 static struct deadline_class *class_of(struct client *c, enum client_at at)
 {

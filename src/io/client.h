@@ -14,7 +14,8 @@
  * Runs on   the loop; every call into client_calls comes from a turn. Reply bytes are copied and leave in one write
  *           per tick.
  * Fails     on_fault: the body is malformed, too large or too slow; the caller answers with that fault and ends, the
- *           connection then closes with lingering.
+ *           connection then closes with lingering. It comes after client_want_body, also for a body_size that is too
+ *           large. A reply that begins before the body was read closes the connection in the same way.
  * Ends      client_reply_end or client_reply_cut give the client back to the server; on_gone means it is gone.
  * Source    RFC 9112; reliability D3, D4, D27, D28
  */

@@ -1,12 +1,14 @@
-/* front.h: the inside of server and client, for the files of the front alone (server.c, client.c, way.c, listener.c).
+/* front.h: the inside of server and client, for the files of the front alone (server.c, client.c,
+ * way.c, listener.c).
  *
- *               first byte        whole head            reply ended
- *     FRESH ──────────────► HEAD ───────────► BUSY ─────────────────► IDLE ──► HEAD ...
- *                            │ refused          │ must close
- *                            ▼                  ▼            all sent            read to its end
- *     at the cap ────────► LEAVING ◄────────────┘  LEAVING ───────────► LINGERING ──────────► CLOSED
+ *            first byte       whole head       reply ended
+ *     FRESH ───────────► HEAD ───────────► BUSY ───────────► IDLE ──► HEAD ...
+ *                          │ refused         │ must close      │ draining, or nothing comes
+ *                          ▼                 ▼                 ▼
+ *     at the cap ───────► LEAVING ── all sent ──► LINGERING ── read to its end ──► CLOSED
  *
- * Owns      the server its clients; each client is in the list of its state and goes with its last close callback.
+ * Owns      the server its clients; each client is in the list of its state and goes with its last
+ *           close callback.
  */
 #ifndef KEYTURN_IO_FRONT_H
 #define KEYTURN_IO_FRONT_H
@@ -80,7 +82,8 @@ struct server {
     size_t counts[CLIENT_STATES];
     size_t at_cap; /* of those that were told 503 on arrival */
     struct list listeners;
-    struct deadline_class head_class, body_class, idle_class, linger_class, write_class, pause_class, trim_class;
+    struct deadline_class head_class, body_class, idle_class, linger_class, write_class,
+        pause_class, trim_class;
     struct spares bulk, heads;
     struct turn trim_turn;
     struct deadline trim;
@@ -98,8 +101,9 @@ void server_trim_later(struct server *s); /* there is memory that may turn out t
 /* client.c */
 void client_open(struct server *s, int fd, bool local, bool over_unix, bool at_cap);
 void client_move(struct client *c, enum client_at to); /* the only writer of client->at */
-void client_refuse(struct client *c, enum fault fault); /* answered here, never seen by the caller */
-void client_lose(struct client *c);                     /* gone: the caller is told, the connection closed */
+void client_refuse(struct client *c,
+                   enum fault fault); /* answered here, never seen by the caller */
+void client_lose(struct client *c);   /* gone: the caller is told, the connection closed */
 
 /* way.c: what a client does next, by state */
 void client_turn(struct turn *turn);

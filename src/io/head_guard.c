@@ -23,6 +23,7 @@ static enum fault note_upgrade(struct guard *g, struct span value);
 static const char *skip_value(const char *at, const char *end);
 
 /* tchar of RFC 9110 section 5.6.2 */
+/* clang-format off */
 static const unsigned char is_token[256] = {
     [0x20] = 0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, /*   ! " # $ % & ' ( ) * + , - . / */
     /*0x30*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0 ... 9 : ; < = > ? */
@@ -31,13 +32,16 @@ static const unsigned char is_token[256] = {
     /*0x60*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* ` a ... o */
     /*0x70*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 0, /* p ... z { | } ~ DEL */
 };
+/* clang-format on */
 
+/* clang-format off */
 static const struct span methods[] = {
     [HTTP_GET_METHOD] = {"GET", 3},         [HTTP_HEAD_METHOD] = {"HEAD", 4},
     [HTTP_POST_METHOD] = {"POST", 4},       [HTTP_PUT_METHOD] = {"PUT", 3},
     [HTTP_PATCH_METHOD] = {"PATCH", 5},     [HTTP_DELETE_METHOD] = {"DELETE", 6},
     [HTTP_OPTIONS_METHOD] = {"OPTIONS", 7},
 };
+/* clang-format on */
 
 /* The fields that say where a message ends and what becomes of the connection. */
 static const struct {
@@ -52,14 +56,14 @@ static const struct {
     {{"upgrade", 7}, note_upgrade},
 };
 
-enum fault head_search(struct head_search *search, struct span bytes, const struct head_limits *limits,
-                       size_t *ret_size)
+enum fault head_search(struct head_search *search, struct span bytes,
+                       const struct head_limits *limits, size_t *ret_size)
 {
     size_t end = bytes.size < limits->head_max_bytes ? bytes.size : limits->head_max_bytes;
 
     *ret_size = 0;
     if (bytes.size && (bytes.at[0] < 'A' || bytes.at[0] > 'Z'))
-        return FAULT_BAD_FRAMING; /* TLS, another protocol, an empty line: no need to wait for more */
+        return FAULT_BAD_FRAMING; /* TLS, an empty line: no need to wait for more */
     while (search->scanned < end) {
         const char *lf = memchr(bytes.at + search->scanned, '\n', end - search->scanned);
         size_t at = lf ? (size_t)(lf - bytes.at) : end;
@@ -110,7 +114,8 @@ static enum fault guard_line(struct guard *g)
 
     if (fault)
         return fault;
-    while (*g->at > 0x20 && *g->at < 0x7f && *g->at != '#') /* char may be signed: 0x80 and above are negative */
+    while (*g->at > 0x20 && *g->at < 0x7f &&
+           *g->at != '#') /* char may be signed: 0x80 and above are negative */
         g->at++;
     g->head->target = (struct span){start, (size_t)(g->at - start)};
     if (g->at == start || *start != '/' || g->end - g->at < 11 || memcmp(g->at, " HTTP/1.", 8))
@@ -230,7 +235,8 @@ static enum fault note_size(struct guard *g, struct span value)
 static enum fault note_coding(struct guard *g, struct span value)
 {
     g->head->body_size = -1;
-    return g->codings++ || !span_equal_nocase(value, SPAN("chunked")) ? FAULT_BAD_FRAMING : FAULT_NONE;
+    return g->codings++ || !span_equal_nocase(value, SPAN("chunked")) ? FAULT_BAD_FRAMING
+                                                                      : FAULT_NONE;
 }
 
 /* Nothing here switches protocols, and a peer in front of us might believe that we did. */
@@ -241,7 +247,8 @@ static enum fault note_upgrade(struct guard *g, struct span value)
     return FAULT_BAD_FRAMING;
 }
 
-/* To the first control byte other than HTAB; the head's end holds one. Eight bytes at a time where there are eight. */
+/* To the first control byte other than HTAB; the head's end holds one. Eight bytes at a time where
+   there are eight. */
 static const char *skip_value(const char *at, const char *end)
 {
     const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;

@@ -1,5 +1,5 @@
-/* head_guard.h: decides whether the bytes of a request head can mean only one thing. What any other HTTP server might
- * read differently is refused here, before a parser or the flow sees it.
+/* head_guard.h: decides whether the bytes of a request head can mean only one thing. What any other
+ * HTTP server might read differently is refused here, before a parser or the flow sees it.
  *
  * Owns      nothing; rows and spans point into the head's bytes.
  * Units     bytes; a head ends with its empty line.
@@ -31,9 +31,10 @@ struct guarded_head {
     bool keeps_alive, awaits_continue;
 };
 
-/* bytes begin with the head and may hold more than at the last call. *ret_size is the head's size, 0 while unknown. */
-enum fault head_search(struct head_search *search, struct span bytes, const struct head_limits *limits,
-                       size_t *ret_size);
+/* bytes begin with the head and may hold more than at the last call. *ret_size is the head's size,
+   0 while unknown. */
+enum fault head_search(struct head_search *search, struct span bytes,
+                       const struct head_limits *limits, size_t *ret_size);
 /* head is exactly what head_search found; rows has room for search->lines fields. */
 enum fault head_guard(struct span head, struct header *rows, struct guarded_head *ret_head);
 

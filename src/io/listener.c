@@ -33,13 +33,15 @@ static bool accept_one(struct listener *l);
 static void listener_watch(struct listener *l, bool wanted);
 static void remove_file(const struct listener *l);
 
-struct listener *listener_open(struct server *server, const char *address, char ret_bound[128], char ret_error[160])
+struct listener *listener_open(struct server *server, const char *address, char ret_bound[128],
+                               char ret_error[160])
 {
     struct address wanted;
     struct listener *l;
     int fd;
 
-    if (!address_parse(address, &wanted, ret_error) || (fd = address_listen(&wanted, ret_error)) < 0)
+    if (!address_parse(address, &wanted, ret_error) ||
+        (fd = address_listen(&wanted, ret_error)) < 0)
         return NULL;
     l = must_alloc(sizeof(*l));
     l->server = server;
@@ -53,7 +55,8 @@ struct listener *listener_open(struct server *server, const char *address, char 
     turn_init(&l->turn, listener_turn);
     deadline_init(&l->pause, &l->turn);
     if (uv_poll_init(loop_uv(server->loop), &l->watch, fd)) {
-        snprintf(ret_error, 160, "cannot watch %.70s; is the descriptor limit (ulimit -n) too low?", ret_bound);
+        snprintf(ret_error, 160, "cannot watch %.70s; is the descriptor limit (ulimit -n) too low?",
+                 ret_bound);
         remove_file(l);
         close(fd);
         must_free(l);
@@ -97,8 +100,9 @@ static void on_readable(uv_poll_t *watch, int status, int events)
 {
     struct listener *l = watch->data;
 
-    (void)status;
     (void)events;
+    if (status < 0)
+        l->watching = false; /* uv has stopped by itself */
     loop_post(l->server->loop, &l->turn);
 }
 
@@ -137,7 +141,7 @@ static bool accept_one(struct listener *l)
     peer.size = sizeof(peer.socket);
     fd = accept4(l->fd, &peer.socket.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
-        return errno != EAGAIN && errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+        return errno == ECONNABORTED || errno == EPROTO || errno == EINTR; /* that one left again */
     server_adopt(l->server, fd, over_unix || address_is_loopback(&peer), over_unix);
     return true;
 }

@@ -5,7 +5,7 @@
 enum {
     EXTENSION_MAX_BYTES = 256, /* of one chunk */
     TRAILER_MAX_BYTES = 4096,
-    RAW_RATIO_MAX = 4, /* wire bytes for one byte of body ... */
+    RAW_RATIO_MAX = 4,     /* wire bytes for one byte of body ... */
     RAW_FREE_BYTES = 8192, /* ... beyond these */
 };
 
@@ -30,12 +30,14 @@ static const llhttp_settings_t settings = {
 };
 
 static const unsigned char llhttp_methods[] = {
-    [HTTP_GET_METHOD] = HTTP_GET,       [HTTP_HEAD_METHOD] = HTTP_HEAD,     [HTTP_POST_METHOD] = HTTP_POST,
-    [HTTP_PUT_METHOD] = HTTP_PUT,       [HTTP_PATCH_METHOD] = HTTP_PATCH,   [HTTP_DELETE_METHOD] = HTTP_DELETE,
+    [HTTP_GET_METHOD] = HTTP_GET,     [HTTP_HEAD_METHOD] = HTTP_HEAD,
+    [HTTP_POST_METHOD] = HTTP_POST,   [HTTP_PUT_METHOD] = HTTP_PUT,
+    [HTTP_PATCH_METHOD] = HTTP_PATCH, [HTTP_DELETE_METHOD] = HTTP_DELETE,
     [HTTP_OPTIONS_METHOD] = HTTP_OPTIONS,
 };
 
-bool message_begin(struct message *m, struct span head, const struct guarded_head *guarded, size_t body_max_bytes)
+bool message_begin(struct message *m, struct span head, const struct guarded_head *guarded,
+                   size_t body_max_bytes)
 {
     llhttp_errno_t end;
 
@@ -119,7 +121,9 @@ static int on_extension(llhttp_t *parser, const char *at, size_t size)
 
     (void)at;
     m->extension_bytes += (unsigned)size;
-    return size > EXTENSION_MAX_BYTES || m->extension_bytes > EXTENSION_MAX_BYTES ? fail(m, FAULT_BAD_FRAMING) : 0;
+    return size > EXTENSION_MAX_BYTES || m->extension_bytes > EXTENSION_MAX_BYTES
+               ? fail(m, FAULT_BAD_FRAMING)
+               : 0;
 }
 
 static int on_chunk_header(llhttp_t *parser)

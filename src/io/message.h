@@ -1,5 +1,5 @@
-/* message.h: one request on the wire, read by llhttp: where it ends and what its body is. The head was guarded before;
- * that both readers agree on it is checked.
+/* message.h: one request on the wire, read by llhttp: where it ends and what its body is. The head
+ * was guarded before; that both readers agree on it is checked.
  *
  * Owns      nothing; pieces point into the bytes that were fed.
  * Units     bytes. raw is what came on the wire for the body, chunk sizes and trailers included.
@@ -30,8 +30,10 @@ struct message {
 };
 
 /* False with message->fault when llhttp reads the head differently. */
-bool message_begin(struct message *m, struct span head, const struct guarded_head *guarded, size_t body_max_bytes);
-/* Takes bytes of the body and tells how many; the rest is for the next call or, once ended, the next request. */
+bool message_begin(struct message *m, struct span head, const struct guarded_head *guarded,
+                   size_t body_max_bytes);
+/* Takes bytes of the body and tells how many; the rest is for the next call or, once ended, the
+   next request. */
 size_t message_feed(struct message *m, struct span bytes, struct message_pieces *ret_pieces);
 
 #endif

@@ -38,7 +38,7 @@ struct redis_settings {
 };
 
 enum redis_end {
-    REDIS_ANSWERED, /* a reply, which may be an error reply (redis_reply_error) */
+    REDIS_ANSWERED, /* a reply, which may be an error reply (kind REDIS_ERROR) */
     REDIS_REFUSED,  /* Redis is there but not ready: LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, OOM, NOAUTH ...: not applied */
     REDIS_DOWN,     /* no link: not sent, not applied */
     REDIS_LOST      /* sent, outcome unknown */
@@ -56,7 +56,7 @@ struct redis_call {
     bool open;
 };
 
-/* A Lua script: SHA-1 is computed by Redis at connect (SCRIPT LOAD) and kept here. */
+/* A Lua script: SHA-1 is computed by Redis at connect (SCRIPT LOAD) and kept by the link. */
 struct redis_script {
     const char *name, *text;
 };

@@ -43,7 +43,8 @@ static const struct {
     {504, {"Gateway Timeout", 15}},
 };
 
-void reply_head_write(struct reply *r, struct buffer *out, const struct reply_head *head, struct reply_manner manner)
+void reply_head_write(struct reply *r, struct buffer *out, const struct reply_head *head,
+                      struct reply_manner manner)
 {
     assert(!r->begun && head->status >= 200 && head->status <= 599);
     *r = (struct reply){.framing = framing_of(head, manner), .begun = true};
@@ -160,8 +161,8 @@ static void write_number_field(struct buffer *out, struct span name, uint64_t nu
 
 static bool breaks_lines(struct span text)
 {
-    return text.size &&
-           (memchr(text.at, '\n', text.size) || memchr(text.at, '\r', text.size) || memchr(text.at, 0, text.size));
+    return text.size && (memchr(text.at, '\n', text.size) || memchr(text.at, '\r', text.size) ||
+                         memchr(text.at, 0, text.size));
 }
 
 /* On the path of every reply: printf costs ten times as much. */

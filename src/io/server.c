@@ -9,12 +9,14 @@ enum { TRIM_MS = 1000, AT_CAP_MAX = 64, SPARE_BULK_BYTES = 131072, SPARE_HEAD_BY
 static void drain_client(struct client *c);
 static void trim(struct turn *turn);
 
-struct server *server_open(struct loop *loop, const struct server_settings *settings, const struct client_calls *calls,
-                           void *context, struct request_ids *request_ids)
+struct server *server_open(struct loop *loop, const struct server_settings *settings,
+                           const struct client_calls *calls, void *context,
+                           struct request_ids *request_ids)
 {
     struct server *s = must_alloc(sizeof(*s));
 
-    assert(settings->backlog_low_bytes > 0 && settings->backlog_low_bytes <= settings->backlog_high_bytes);
+    assert(settings->backlog_low_bytes > 0 &&
+           settings->backlog_low_bytes <= settings->backlog_high_bytes);
     s->loop = loop;
     s->settings = *settings;
     s->calls = *calls;
@@ -37,7 +39,8 @@ struct server *server_open(struct loop *loop, const struct server_settings *sett
     return s;
 }
 
-bool server_listen(struct server *server, const char *address, char ret_bound[128], char ret_error[160])
+bool server_listen(struct server *server, const char *address, char ret_bound[128],
+                   char ret_error[160])
 {
     return listener_open(server, address, ret_bound, ret_error) != NULL;
 }
@@ -78,7 +81,8 @@ void server_cut(struct server *server)
 
 bool server_is_closed(const struct server *server)
 {
-    return server->draining && !server_stats(server).connections && list_is_empty(&server->listeners);
+    return server->draining && !server_stats(server).connections &&
+           list_is_empty(&server->listeners);
 }
 
 void server_close(struct server *server)
@@ -99,7 +103,8 @@ void server_close(struct server *server)
 
 bool server_has_room(const struct server *s)
 {
-    return s->at_cap < AT_CAP_MAX || server_stats(s).connections - s->at_cap < s->settings.connections_max;
+    return s->at_cap < AT_CAP_MAX ||
+           server_stats(s).connections - s->at_cap < s->settings.connections_max;
 }
 
 void server_adopt(struct server *s, int fd, bool local, bool over_unix)
@@ -129,7 +134,8 @@ static void trim(struct turn *turn)
         server_trim_later(s);
 }
 
-/* Idle ones leave. One whose request is already here, or that has just connected, gets an answer first. */
+/* Idle ones leave. One whose request is already here, or that has just connected, gets an answer
+   first. */
 static void drain_client(struct client *c)
 {
     if (wire_has_unread(&c->wire))

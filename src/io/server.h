@@ -23,7 +23,7 @@ struct server_settings {
     size_t body_max_bytes;    /* decoded body: 413 above */
     size_t backlog_high_bytes; /* unsent reply bytes at which client_is_full turns true */
     size_t backlog_low_bytes;  /* ... and below which on_drained is called */
-    uint64_t head_ms;         /* whole head, from its first byte */
+    uint64_t head_ms;         /* whole head, from its first byte; also how long a new connection may say nothing */
     uint64_t body_ms;         /* body: each 1 KiB of progress within this */
     uint64_t idle_ms;         /* between requests on one connection */
     uint64_t write_ms;        /* a client that takes nothing for this long is gone */

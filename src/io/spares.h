@@ -1,8 +1,9 @@
-/* spares.h: buffers between two uses. A connection borrows memory while bytes are in it and gives it back at once, so
- * that idle connections cost nothing and busy ones allocate nothing.
+/* spares.h: buffers between two uses. A connection borrows memory while bytes are in it and gives
+ * it back at once, so that idle connections cost nothing and busy ones allocate nothing.
  *
  * Owns      the memory of what was given back, at most SPARES_MAX buffers of keep_bytes each.
- * Ends      spares_trim, now and then, frees what was not needed since the last time; spares_done frees all.
+ * Ends      spares_trim, now and then, frees what was not needed since the last time; spares_done
+ *           frees all.
  */
 #ifndef KEYTURN_IO_SPARES_H
 #define KEYTURN_IO_SPARES_H

@@ -1,5 +1,5 @@
-/* The way of a connection: one turn takes what came in as far as it goes, one step for each state, then sends what was
- * written. The drawing is in front.h.
+/* The way of a connection: one turn takes what came in as far as it goes, one step for each state,
+ * then sends what was written. The drawing is in front.h.
  */
 #include "io/front.h"
 
@@ -28,8 +28,9 @@ static bool wants_input(const struct client *c);
 
 /* Each says whether the client came into another state and can go on at once. */
 static bool (*const steps[CLIENT_STATES])(struct client *c) = {
-    [CLIENT_FRESH] = await_head, [CLIENT_IDLE] = await_head,  [CLIENT_HEAD] = collect_head, [CLIENT_BUSY] = serve,
-    [CLIENT_LEAVING] = leave,    [CLIENT_LINGERING] = linger, [CLIENT_CLOSED] = rest,
+    [CLIENT_FRESH] = await_head, [CLIENT_IDLE] = await_head, [CLIENT_HEAD] = collect_head,
+    [CLIENT_BUSY] = serve,       [CLIENT_LEAVING] = leave,   [CLIENT_LINGERING] = linger,
+    [CLIENT_CLOSED] = rest,
 };
 
 void client_turn(struct turn *turn)
@@ -98,7 +99,8 @@ static bool serve(struct client *c)
     return !c->lent && finish_request(c);
 }
 
-/* The last bytes go out; if the client may still be sending, it gets time to read them (RFC 9112 section 9.6). */
+/* The last bytes go out; if the client may still be sending, it gets time to read them (RFC 9112
+   section 9.6). */
 static bool leave(struct client *c)
 {
     drop_input(c);
@@ -229,7 +231,8 @@ static void fail_body(struct client *c, enum fault fault)
     c->server->calls.on_fault(c->attached, fault);
 }
 
-/* The next request waits until most of this reply was taken: a client that only asks does not fill our memory. */
+/* The next request waits until most of this reply was taken: a client that only asks does not fill
+   our memory. */
 static bool finish_request(struct client *c)
 {
     bool closes = c->cut || c->manner.closes || !c->message.ended || c->server->draining ||
@@ -259,7 +262,8 @@ static void drop_input(struct client *c)
     buffer_consume(&c->wire.in, buffer_size(&c->wire.in));
 }
 
-/* False: the client is gone. Input was looked at before, so who was late by less than a tick is not. */
+/* False: the client is gone. Input was looked at before, so who was late by less than a tick is
+   not. */
 static bool is_in_time(struct client *c)
 {
     if (c->taking.passed) {

@@ -15,8 +15,8 @@ static void on_shut(uv_shutdown_t *request, int status);
 static void post(struct wire *w);
 static void fly(struct wire *w);
 
-bool wire_open(struct wire *w, struct loop *loop, struct turn *turn, struct spares *spares, int fd, bool over_unix,
-               size_t in_max_bytes)
+bool wire_open(struct wire *w, struct loop *loop, struct turn *turn, struct spares *spares, int fd,
+               bool over_unix, size_t in_max_bytes)
 {
     int failed;
 
@@ -210,7 +210,8 @@ static void fly(struct wire *w)
     w->landed = false;
     w->flight = w->out;
     buffer_init(&w->out, w->flight.limit_bytes);
-    bytes = uv_buf_init(w->flight.memory + w->flight.head, size < INT_MAX ? (unsigned)size : INT_MAX);
+    bytes =
+        uv_buf_init(w->flight.memory + w->flight.head, size < INT_MAX ? (unsigned)size : INT_MAX);
     assert(bytes.len == size);
     w->writing.data = w;
     if (uv_write(&w->writing, &w->uv.stream, &bytes, 1, on_written))

@@ -20,4 +20,8 @@ if not founded then
         'upstream', ARGV[5], 'check', ARGV[6])
     founded = ARGV[2]
 end
+-- Commands that only visit found it without saying for which upstream; the first server does.
+if redis.call('HGET', KEYS[1], 'upstream') == '' and ARGV[5] ~= '' then
+    redis.call('HSET', KEYS[1], 'environment', ARGV[4], 'upstream', ARGV[5])
+end
 return {'foreign', '0', 'founded', founded == ARGV[2] and '1' or '0', 'meta', redis.call('HGETALL', KEYS[1])}
