@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "crypto/random.h"
+#include "io/address.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,18 +79,19 @@ void core_close(struct core *core)
 
 bool core_read_settings(struct core *core, const struct core_options *options, struct buffer *faults)
 {
-    const char *file = options->config_file ? options->config_file : getenv("KEYTURN_CONFIG");
+    const char *file = options->config_file;
     bool loopback, fine;
 
+    environment_put_settings(ask_environment, ".env", setenv);
+    if (!file)
+        file = getenv("KEYTURN_CONFIG");
     if (!file && access("keyturn.yaml", R_OK) == 0)
         file = "keyturn.yaml";
     fine = config_load(&core->config, file, ask_environment, faults);
-    if (!fine)
-        return false;
     override_text(&core->config.server_listen, options->listen);
     override_text(&core->config.server_admin_listen, options->admin_listen);
     loopback = listens_on_loopback(core->config.server_listen) && listens_on_loopback(core->config.server_admin_listen);
-    return environment_read(&core->environment, ask_environment, ".env", loopback, faults);
+    return environment_read(&core->environment, ask_environment, ".env", loopback, faults) && fine;
 }
 
 /* A reader of our log that stops reading must not stop the loop. A pipe is opened anew without blocking, which leaves
@@ -114,16 +116,14 @@ static void override_text(char **field, const char *text)
 
 static bool listens_on_loopback(const char *addresses)
 {
-    static const char *const local[] = {"127.", "localhost:", "[::1]:", "unix:"};
     struct span rest = span_of(addresses), one;
+    struct address address;
+    char text[160], error[160];
     bool all = true;
 
-    while (span_split(&rest, ',', &one)) {
-        bool found = false;
-        for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
-            found = found || span_starts(span_trim(one), span_of(local[i]));
-        all = all && found;
-    }
+    while (span_split(&rest, ',', &one))
+        all = all && span_text(span_trim(one), text, sizeof(text)) && address_parse(text, &address, error) &&
+              (address_is_loopback(&address) || address_is_file(&address));
     return all;
 }
 

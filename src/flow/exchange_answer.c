@@ -139,11 +139,7 @@ static void upstream_accepted(struct exchange *x)
     struct open_key *key = keyring_find(&flow->keyring, span_of(x->user));
 
     retry_budget_earn(&flow->retry_budget);
-    if (flow->renewals.breaker.state != BREAKER_CLOSED) {
-        breaker_success(&flow->renewals.breaker);
-        metric_set(flow->metrics, MEASURE_BREAKER_OPEN, 0);
-        log_info(flow->log, "[Auto-Renewal] OpenRouter accepts keys again; renewals are possible again");
-    }
+    renewals_key_accepted(&flow->renewals);
     if (key && key->version == x->key_version && !key->proven) {
         key->proven = true;
         retire_predecessors(flow, span_of(x->user), key->version);

@@ -81,6 +81,18 @@ void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct s
     }
 }
 
+void renewals_key_accepted(struct renewals *renewals)
+{
+    struct flow *flow = renewals->flow;
+
+    if (renewals->breaker.state == BREAKER_CLOSED || !breaker_allows(&renewals->breaker, loop_now_ms(flow->loop)))
+        return;
+    breaker_success(&renewals->breaker);
+    metric_set(flow->metrics, MEASURE_BREAKER_OPEN, 0);
+    log_info(flow->log, "[Auto-Renewal] OpenRouter accepts keys again: renewals are possible again",
+             log_bool("breaker_open", false));
+}
+
 void renewal_leave(struct renewal_wait *wait)
 {
     list_remove(&wait->link);

@@ -96,6 +96,8 @@ void renewals_close(struct renewals *renewals);
 void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user, enum claim_reason reason,
                   int64_t seen_version, struct turn *wake);
 void renewal_leave(struct renewal_wait *wait);
+/* An inference call was accepted: once the breaker wants a probe, this was one. */
+void renewals_key_accepted(struct renewals *renewals);
 /* The sweeper's: looks after what a member of the index may have left behind, and removes it when nothing is left. */
 void renewal_mend(struct renewals *renewals, struct span member);
 

@@ -34,7 +34,8 @@ static void transfer_ended(struct curl_transfer *transfer, CURLcode code);
 static int on_timeout_wish(CURLM *multi, long timeout_ms, void *context);
 static void arm_timer(struct curl_engine *engine);
 static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *context, void *unused);
-static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address);
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address);
 static int on_close_socket(void *context, curl_socket_t fd);
 static void multi_must(CURLMcode code);
 
@@ -62,7 +63,8 @@ struct curl_engine *curl_engine_open(struct loop *loop, long connections_max)
     return engine;
 }
 
-/* Closing the multi closes its connections, and those drop their watches: they must still be there. */
+/* Closing the multi closes its connections, and those drop their watches: they must still be there.
+ * */
 void curl_engine_close(struct curl_engine *engine)
 {
     assert(engine->multi && !engine->pumping);
@@ -88,7 +90,10 @@ void curl_engine_free(struct curl_engine *engine)
     curl_global_cleanup();
 }
 
-struct curl_engine_stats curl_engine_stats(const struct curl_engine *engine) { return engine->stats; }
+struct curl_engine_stats curl_engine_stats(const struct curl_engine *engine)
+{
+    return engine->stats;
+}
 
 void curl_engine_adopt(struct curl_engine *engine, struct curl_transfer *transfer)
 {
@@ -102,7 +107,9 @@ void curl_engine_adopt(struct curl_engine *engine, struct curl_transfer *transfe
 
 void curl_engine_add(struct curl_engine *engine, struct curl_transfer *transfer)
 {
-    assert(!engine->pumping); /* libcurl refuses this inside its callbacks (CURLM_RECURSIVE_API_CALL) */
+    assert(
+        !engine
+             ->pumping); /* libcurl refuses this inside its callbacks (CURLM_RECURSIVE_API_CALL) */
     assert(!transfer->engine);
     transfer->engine = engine;
     multi_must(curl_multi_add_handle(engine->multi, transfer->easy));
@@ -135,7 +142,10 @@ void curl_engine_unpause(struct curl_transfer *transfer)
         transfer_ended(transfer, code);
 }
 
-void curl_must(CURLcode code) { assert(code == CURLE_OK); }
+void curl_must(CURLcode code)
+{
+    assert(code == CURLE_OK);
+}
 
 static void on_kick(struct turn *turn)
 {
@@ -210,8 +220,9 @@ static void transfer_ended(struct curl_transfer *transfer, CURLcode code)
     transfer->on_end(transfer, code);
 }
 
-/* "Now" is a turn, so that what was started in this tick leaves in this tick; libcurl must not be called from here.
- * A pump that was such a turn itself waits for the next poll: a fast transfer must not starve the other sockets. */
+/* "Now" is a turn, so that what was started in this tick leaves in this tick; libcurl must not be
+ * called from here. A pump that was such a turn itself waits for the next poll: a fast transfer
+ * must not starve the other sockets. */
 static int on_timeout_wish(CURLM *multi, long timeout_ms, void *context)
 {
     struct curl_engine *engine = context;
@@ -237,10 +248,12 @@ static void arm_timer(struct curl_engine *engine)
     if (engine->due_ms >= engine->armed_ms)
         return;
     engine->armed_ms = engine->due_ms;
-    uv_timer_start(&engine->timer, on_timer, engine->due_ms > now_ms ? engine->due_ms - now_ms : 0, 0);
+    uv_timer_start(&engine->timer, on_timer, engine->due_ms > now_ms ? engine->due_ms - now_ms : 0,
+                   0);
 }
 
-/* May be called with a handle of libcurl's own, which has no transfer. Returning -1 would kill the whole multi. */
+/* May be called with a handle of libcurl's own, which has no transfer. Returning -1 would kill the
+ * whole multi. */
 static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *context, void *unused)
 {
     struct curl_engine *engine = context;
@@ -260,7 +273,8 @@ static int on_socket_wish(CURL *easy, curl_socket_t fd, int what, void *context,
 }
 
 /* As libcurl would do it, but closed on exec: a child of ours must not hold connections. */
-static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address)
 {
     struct curl_engine *engine = context;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -283,4 +297,7 @@ static int on_close_socket(void *context, curl_socket_t fd)
     return close(fd);
 }
 
-static void multi_must(CURLMcode code) { assert(code == CURLM_OK); }
+static void multi_must(CURLMcode code)
+{
+    assert(code == CURLM_OK);
+}

@@ -7,7 +7,8 @@ struct status_line {
 
 static bool read_status(struct span line, struct status_line *ret_status);
 static bool read_field(struct span line, struct header *ret_header);
-static bool read_size(const struct upstream_head *head, bool is_http_1_1, bool has_no_body, int64_t *ret_size);
+static bool read_size(const struct upstream_head *head, bool is_http_1_1, bool has_no_body,
+                      int64_t *ret_size);
 static struct span line_text(struct span line);
 
 void curl_head_init(struct curl_head *head)
@@ -38,8 +39,8 @@ enum curl_head_verdict curl_head_line(struct curl_head *head, struct span line)
     return CURL_HEAD_MORE;
 }
 
-bool curl_head_read(struct curl_head *head, bool asked_head, struct header rows[CURL_HEAD_FIELDS_MAX],
-                    struct upstream_head *ret_head)
+bool curl_head_read(struct curl_head *head, bool asked_head,
+                    struct header rows[CURL_HEAD_FIELDS_MAX], struct upstream_head *ret_head)
 {
     struct span rest = buffer_view(&head->lines), line = SPAN_NONE;
     struct status_line first = {0};
@@ -94,7 +95,8 @@ static bool read_field(struct span line, struct header *ret_header)
     return true;
 }
 
-static bool read_size(const struct upstream_head *head, bool is_http_1_1, bool has_no_body, int64_t *ret_size)
+static bool read_size(const struct upstream_head *head, bool is_http_1_1, bool has_no_body,
+                      int64_t *ret_size)
 {
     struct span length = SPAN_NONE, encoding = SPAN_NONE;
 

@@ -1,7 +1,9 @@
-/* curl_head.h: the head of an answer, line by line as libcurl reads it, strictly read once it is whole.
+/* curl_head.h: the head of an answer, line by line as libcurl reads it, strictly read once it is
+ * whole.
  *
- * libcurl forgives more than a proxy may: what could be read in two ways (a length beside chunks, two lengths, folded
- * lines, odd encodings, a switch of protocols) is refused here, and the connection is closed with it.
+ * libcurl forgives more than a proxy may: what could be read in two ways (a length beside chunks,
+ * two lengths, folded lines, odd encodings, a switch of protocols) is refused here, and the
+ * connection is closed with it.
  *
  * Owns      the lines until the head is told.
  * Units     at most 64 KiB and 256 fields.
@@ -27,8 +29,9 @@ void curl_head_init(struct curl_head *head);
 void curl_head_done(struct curl_head *head);
 /* One line with its end. WHOLE: a final head is ready for curl_head_read; 1xx heads pass unseen. */
 enum curl_head_verdict curl_head_line(struct curl_head *head, struct span line);
-/* False: malformed. The rows point into head and are valid until curl_head_done; a head is told once. */
-bool curl_head_read(struct curl_head *head, bool asked_head, struct header rows[CURL_HEAD_FIELDS_MAX],
-                    struct upstream_head *ret_head);
+/* False: malformed. The rows point into head and are valid until curl_head_done; a head is told
+ * once. */
+bool curl_head_read(struct curl_head *head, bool asked_head,
+                    struct header rows[CURL_HEAD_FIELDS_MAX], struct upstream_head *ret_head);
 
 #endif

@@ -24,7 +24,8 @@ static void lock_protocol(CURL *easy, const struct curl_lock *lock);
 static void lock_tls(CURL *easy, const struct curl_lock *lock);
 static void set_if_known(CURLcode code);
 static CURLcode on_tls_context(CURL *easy, void *tls_context, void *unused);
-static int on_before_request(void *context, char *remote, char *local, int remote_port, int local_port);
+static int on_before_request(void *context, char *remote, char *local, int remote_port,
+                             int local_port);
 static bool has_leftovers(CURL *easy);
 static size_t on_read(char *to, size_t one, size_t size, void *context);
 static bool ask_is_sendable(const struct upstream_ask *ask);
@@ -32,7 +33,8 @@ static bool is_plain(struct span text, bool spaces_too);
 static void set_method(struct curl_request *request, const struct upstream_ask *ask);
 static void set_headers(struct curl_request *request, const struct upstream_ask *ask);
 static size_t lines_size(const struct upstream_ask *ask);
-static void add_line(struct head_writer *writer, struct span name, struct span separator, struct span value);
+static void add_line(struct head_writer *writer, struct span name, struct span separator,
+                     struct span value);
 static char *put(char *to, struct span bytes);
 
 void curl_request_open(struct curl_request *request, const struct curl_lock *lock)
@@ -90,7 +92,8 @@ void curl_request_done(struct curl_request *request)
     request->body = SPAN_NONE;
 }
 
-/* The URL never holds anything of a request: the target is set beside it, so no request can choose a host. */
+/* The URL never holds anything of a request: the target is set beside it, so no request can choose
+ * a host. */
 static void lock_protocol(CURL *easy, const struct curl_lock *lock)
 {
     uint64_t idle_s = lock->idle_connection_ms / 1000;
@@ -108,7 +111,8 @@ static void lock_protocol(CURL *easy, const struct curl_lock *lock)
     CURL_SET(easy, CURLOPT_QUICK_EXIT, 1L);
     CURL_SET(easy, CURLOPT_TCP_NODELAY, 1L);
     CURL_SET(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
-    CURL_SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES); /* each handle has one of its own */
+    CURL_SET(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+             (long)BUFFER_BYTES); /* each handle has one of its own */
     CURL_SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)lock->connect_ms);
     CURL_SET(easy, CURLOPT_MAXAGE_CONN, idle_s ? (long)idle_s : 1L);
     CURL_SET(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S);
@@ -122,7 +126,8 @@ static void lock_tls(CURL *easy, const struct curl_lock *lock)
     CURL_SET(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
     if (lock->ca_file) {
         CURL_SET(easy, CURLOPT_CAINFO, lock->ca_file);
-        CURL_SET(easy, CURLOPT_CAPATH, NULL); /* the given file alone, not the system's folder beside it */
+        CURL_SET(easy, CURLOPT_CAPATH,
+                 NULL); /* the given file alone, not the system's folder beside it */
     }
 }
 
@@ -141,9 +146,10 @@ static CURLcode on_tls_context(CURL *easy, void *tls_context, void *unused)
     return CURLE_OK;
 }
 
-/* Called with the connection made and nothing sent yet. A second time means that libcurl is about to repeat. Refusing
- * closes the connection. */
-static int on_before_request(void *context, char *remote, char *local, int remote_port, int local_port)
+/* Called with the connection made and nothing sent yet. A second time means that libcurl is about
+ * to repeat. Refusing closes the connection. */
+static int on_before_request(void *context, char *remote, char *local, int remote_port,
+                             int local_port)
 {
     struct curl_request *request = context;
 
@@ -157,9 +163,9 @@ static int on_before_request(void *context, char *remote, char *local, int remot
     return CURL_PREREQFUNC_OK;
 }
 
-/* A kept TLS connection may hold bytes it has already taken from the socket: what followed the last answer within one
- * record. libcurl looks at the socket alone before it uses a connection again (8.14.1, cf_ssl_is_alive) and would read
- * them as the answer to this request. */
+/* A kept TLS connection may hold bytes it has already taken from the socket: what followed the last
+ * answer within one record. libcurl looks at the socket alone before it uses a connection again
+ * (8.14.1, cf_ssl_is_alive) and would read them as the answer to this request. */
 static bool has_leftovers(CURL *easy)
 {
     struct curl_tlssessioninfo *session = NULL;
@@ -194,8 +200,9 @@ static bool ask_is_sendable(const struct upstream_ask *ask)
         return false;
     for (size_t i = 0; i < ask->headers.count; i++) {
         const struct header *header = &ask->headers.rows[i];
-        if (header->name.size == 0 || !is_plain(header->name, false) || !is_plain(header->value, true) ||
-            memchr(header->name.at, ':', header->name.size) || memchr(header->name.at, ';', header->name.size))
+        if (header->name.size == 0 || !is_plain(header->name, false) ||
+            !is_plain(header->value, true) || memchr(header->name.at, ':', header->name.size) ||
+            memchr(header->name.at, ';', header->name.size))
             return false;
     }
     return true;
@@ -205,7 +212,8 @@ static bool is_plain(struct span text, bool spaces_too)
 {
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        if (c == 127 || (c < 33 && !(spaces_too && (c == ' ' || c == '\t'))) || (c > 127 && !spaces_too))
+        if (c == 127 || (c < 33 && !(spaces_too && (c == ' ' || c == '\t'))) ||
+            (c > 127 && !spaces_too))
             return false;
     }
     return true;
@@ -213,7 +221,8 @@ static bool is_plain(struct span text, bool spaces_too)
 
 static void set_method(struct curl_request *request, const struct upstream_ask *ask)
 {
-    bool is_get = span_equal(ask->method, SPAN("GET")), is_head = span_equal(ask->method, SPAN("HEAD"));
+    bool is_get = span_equal(ask->method, SPAN("GET")),
+         is_head = span_equal(ask->method, SPAN("HEAD"));
     bool is_post = span_equal(ask->method, SPAN("POST"));
     char method[METHOD_MAX + 1];
 
@@ -248,12 +257,15 @@ static void set_headers(struct curl_request *request, const struct upstream_ask 
     writer.at = put(put(writer.at, ask->path), SPAN("\0"));
     CURL_SET(request->easy, CURLOPT_REQUEST_TARGET, target);
     for (size_t i = 0; i < ask->headers.count; i++) {
-        struct span value = ask->headers.rows[i].value; /* libcurl drops "Name:" and sends "Name;" as an empty one */
+        struct span value =
+            ask->headers.rows[i]
+                .value; /* libcurl drops "Name:" and sends "Name;" as an empty one */
         add_line(&writer, ask->headers.rows[i].name, value.size ? SPAN(": ") : SPAN(";"), value);
     }
     if (ask->bearer)
         add_line(&writer, SPAN("Authorization"), SPAN(": Bearer "), secret_reveal(ask->bearer));
-    add_line(&writer, SPAN("Expect"), SPAN(":"), SPAN_NONE); /* libcurl's own headers that nobody asked for */
+    add_line(&writer, SPAN("Expect"), SPAN(":"),
+             SPAN_NONE); /* libcurl's own headers that nobody asked for */
     if (!header_find(ask->headers, SPAN("Accept")).at)
         add_line(&writer, SPAN("Accept"), SPAN(":"), SPAN_NONE);
     if (!header_find(ask->headers, SPAN("Content-Type")).at)
@@ -265,15 +277,17 @@ static void set_headers(struct curl_request *request, const struct upstream_ask 
 
 static size_t lines_size(const struct upstream_ask *ask)
 {
-    size_t size = sizeof("Authorization: Bearer ") + (ask->bearer ? ask->bearer->size : 0) + sizeof("Expect:") +
-                  sizeof("Accept:") + sizeof("Content-Type:") + ask->path.size + 1;
+    size_t size = sizeof("Authorization: Bearer ") + (ask->bearer ? ask->bearer->size : 0) +
+                  sizeof("Expect:") + sizeof("Accept:") + sizeof("Content-Type:") + ask->path.size +
+                  1;
 
     for (size_t i = 0; i < ask->headers.count; i++)
         size += ask->headers.rows[i].name.size + ask->headers.rows[i].value.size + sizeof(": ");
     return size;
 }
 
-static void add_line(struct head_writer *writer, struct span name, struct span separator, struct span value)
+static void add_line(struct head_writer *writer, struct span name, struct span separator,
+                     struct span value)
 {
     struct curl_slist *node = &writer->nodes[writer->count++];
 

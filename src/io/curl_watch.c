@@ -103,21 +103,24 @@ static void watch_arm(struct curl_watch *watch, int events)
     watch->armed = uv_poll_start(&watch->poll, events, on_poll) ? 0 : events;
 }
 
-/* A negative status means that libuv has stopped polling by itself; the next want starts it again. */
+/* A negative status means that libuv has stopped polling by itself; the next want starts it again.
+ * */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct curl_watch *watch = container_of(poll, struct curl_watch, poll);
-    int curl_events = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int curl_events = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+                      (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
 
     if (status < 0) {
         watch->armed = 0;
         curl_events = CURL_CSELECT_ERR;
-    } else if (!watch->wanted) { /* a connection at rest was closed by its peer, or bytes came that nobody asked for */
+    }
+    if (watch->wanted) {
+        watch->watches->on_ready(watch->watches, watch->fd, curl_events);
+    } else { /* at rest: its peer closed it, or bytes came that nobody asked for */
         uv_poll_stop(poll);
         watch->armed = 0;
     }
-    if (watch->wanted)
-        watch->watches->on_ready(watch->watches, watch->fd, curl_events);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -1,14 +1,17 @@
 /* curl_watch.h: the sockets libcurl wants to be told about, one poll handle for each descriptor.
  *
- * libcurl takes its interest back at the end of each transfer and shows it again with the next one on the same
- * connection. Its REMOVE therefore changes nothing in the kernel: the watch stays armed, and only when something
- * happens that nobody wants is it stopped. A watch ends in curl_watches_drop, which is called while libcurl closes
- * the descriptor and before the number can mean anything else: nothing here ever outlives its descriptor.
+ * libcurl takes its interest back at the end of each transfer and shows it again with the next one
+ * on the same connection. Its REMOVE therefore changes nothing in the kernel: the watch stays
+ * armed, and only when something happens that nobody wants is it stopped. A watch ends in
+ * curl_watches_drop, which is called while libcurl closes the descriptor and before the number can
+ * mean anything else: nothing here ever outlives its descriptor.
  *
  * Owns      the poll handles.
  * Runs on   the loop; on_ready is called from inside libuv.
- * Fails     curl_watches_want: false when the descriptor cannot be polled (somebody else watches it, or it is closed).
- * Ends      curl_watches_close drops what is left; curl_watches_are_closed once the last close callback has run.
+ * Fails     curl_watches_want: false when the descriptor cannot be polled (somebody else watches
+ *           it, or it is closed).
+ * Ends      curl_watches_close drops what is left; curl_watches_are_closed once the last close
+ *           callback has run.
  */
 #ifndef KEYTURN_IO_CURL_WATCH_H
 #define KEYTURN_IO_CURL_WATCH_H
@@ -28,7 +31,7 @@ struct curl_watches {
 void curl_watches_init(struct curl_watches *watches, struct loop *loop,
                        void (*on_ready)(struct curl_watches *watches, int fd, int curl_events));
 bool curl_watches_want(struct curl_watches *watches, int fd, int curl_poll); /* CURL_POLL_* */
-void curl_watches_drop(struct curl_watches *watches, int fd);                /* safe on one that is not watched */
+void curl_watches_drop(struct curl_watches *watches, int fd); /* safe on one that is not watched */
 void curl_watches_close(struct curl_watches *watches);
 bool curl_watches_are_closed(const struct curl_watches *watches);
 

@@ -1,4 +1,5 @@
-/* A fetch is a call to an upstream of its own whose answer is gathered; nothing here speaks HTTP. */
+/* A fetch is a call to an upstream of its own whose answer is gathered; nothing here speaks HTTP.
+ * */
 #include "io/fetch.h"
 
 #include "base/alloc.h"
@@ -36,7 +37,8 @@ static int64_t retry_after(const struct loop *loop, struct span value);
 
 static const struct upstream_events events = {on_head, on_body, on_end};
 
-struct fetcher *fetcher_open(struct loop *loop, struct log *log, const struct fetch_settings *settings)
+struct fetcher *fetcher_open(struct loop *loop, struct log *log,
+                             const struct fetch_settings *settings)
 {
     const struct upstream_settings upstream_settings = {.origin = settings->origin,
                                                         .ca_file = settings->ca_file,
@@ -62,7 +64,10 @@ void fetcher_close(struct fetcher *fetcher)
     upstream_close(fetcher->upstream);
 }
 
-bool fetcher_is_closed(const struct fetcher *fetcher) { return upstream_is_closed(fetcher->upstream); }
+bool fetcher_is_closed(const struct fetcher *fetcher)
+{
+    return upstream_is_closed(fetcher->upstream);
+}
 
 void fetcher_free(struct fetcher *fetcher)
 {
@@ -70,14 +75,16 @@ void fetcher_free(struct fetcher *fetcher)
     must_free(fetcher);
 }
 
-void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *method, struct span path,
-                 const struct secret *bearer, struct span body, uint64_t total_ms, struct turn *wake)
+void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *method,
+                 struct span path, const struct secret *bearer, struct span body, uint64_t total_ms,
+                 struct turn *wake)
 {
     static const struct header fields[FIELDS] = {{{"Accept", 6}, {"application/json", 16}},
                                                  {{"Content-Type", 12}, {"application/json", 16}}};
     struct fetch_flight *flight = must_alloc(sizeof(*flight));
 
-    *call = (struct fetch_call){.fetcher = fetcher, .flight = flight, .wake = wake, .retry_after_s = -1};
+    *call = (struct fetch_call){
+        .fetcher = fetcher, .flight = flight, .wake = wake, .retry_after_s = -1};
     buffer_init(&call->body, fetcher->body_max_bytes);
     flight->owner = call;
     turn_init(&flight->late, on_late);
@@ -137,7 +144,8 @@ static void on_end(struct upstream_call *call, enum upstream_end end)
 
     switch (end) {
     case UPSTREAM_DONE:
-        flight_end(flight, list_is_linked(&flight->too_large.link) ? FETCH_UNKNOWN : FETCH_ANSWERED);
+        flight_end(flight,
+                   list_is_linked(&flight->too_large.link) ? FETCH_UNKNOWN : FETCH_ANSWERED);
         break;
     case UPSTREAM_UNREACHED:
         flight_end(flight, FETCH_UNREACHED);

@@ -30,9 +30,9 @@ static const llhttp_settings_t settings = {
 };
 
 static const unsigned char llhttp_methods[] = {
-    [HTTP_GET_METHOD] = HTTP_GET,     [HTTP_HEAD_METHOD] = HTTP_HEAD,
-    [HTTP_POST_METHOD] = HTTP_POST,   [HTTP_PUT_METHOD] = HTTP_PUT,
-    [HTTP_PATCH_METHOD] = HTTP_PATCH, [HTTP_DELETE_METHOD] = HTTP_DELETE,
+    [HTTP_GET_METHOD] = HTTP_GET,         [HTTP_HEAD_METHOD] = HTTP_HEAD,
+    [HTTP_POST_METHOD] = HTTP_POST,       [HTTP_PUT_METHOD] = HTTP_PUT,
+    [HTTP_PATCH_METHOD] = HTTP_PATCH,     [HTTP_DELETE_METHOD] = HTTP_DELETE,
     [HTTP_OPTIONS_METHOD] = HTTP_OPTIONS,
 };
 

@@ -25,7 +25,8 @@ bool origin_parse(const char *text, struct origin *ret_origin, char ret_error[OR
     else if (!take_base(rest, &origin))
         wrong = "only a plain path may follow the host and port";
     if (wrong) {
-        snprintf(ret_error, ORIGIN_ERROR_SIZE, "%.60s is not a usable URL: %s.", text ? text : "(nothing)", wrong);
+        snprintf(ret_error, ORIGIN_ERROR_SIZE, "%.60s is not a usable URL: %s.",
+                 text ? text : "(nothing)", wrong);
         return false;
     }
     snprintf(origin.url, sizeof(origin.url), origin.host_is_v6 ? "%s://[%s]:%u" : "%s://%s:%u",
@@ -52,8 +53,8 @@ static bool take_host(struct span *rest, struct origin *origin)
 
     if (rest->size && rest->at[0] == '[') {
         const char *end = memchr(rest->at, ']', rest->size);
-        if (!end || !span_text(span_first(span_from(*rest, 1), (size_t)(end - rest->at) - 1), origin->host,
-                               sizeof(origin->host)))
+        if (!end || !span_text(span_first(span_from(*rest, 1), (size_t)(end - rest->at) - 1),
+                               origin->host, sizeof(origin->host)))
             return false;
         *rest = span_from(*rest, (size_t)(end - rest->at) + 1);
         origin->host_is_v6 = inet_pton(AF_INET6, origin->host, address) == 1;
@@ -94,17 +95,20 @@ static bool take_base(struct span rest, struct origin *origin)
             return false;
     if (span_contains(rest, SPAN("/.")) || span_contains(rest, SPAN("//")))
         return false;
-    return (rest.size == 0 || rest.at[0] == '/') && span_text(rest, origin->base, sizeof(origin->base));
+    return (rest.size == 0 || rest.at[0] == '/') &&
+           span_text(rest, origin->base, sizeof(origin->base));
 }
 
-/* Labels of letters, digits and inner hyphens; the last one is not a number, or some would read it as an address. */
+/* Labels of letters, digits and inner hyphens; the last one is not a number, or some would read it
+ * as an address. */
 static bool is_name(const char *host, struct origin *origin)
 {
     struct span rest = span_of(host), label = SPAN_NONE;
     bool all_digits = true;
 
     while (span_split(&rest, '.', &label)) {
-        if (label.size < 1 || label.size > 63 || label.at[0] == '-' || label.at[label.size - 1] == '-')
+        if (label.size < 1 || label.size > 63 || label.at[0] == '-' ||
+            label.at[label.size - 1] == '-')
             return false;
         all_digits = true;
         for (size_t i = 0; i < label.size; i++) {

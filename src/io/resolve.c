@@ -55,7 +55,8 @@ struct resolver *resolver_open(struct loop *loop, struct log *log, const struct 
     deadline_init(&resolver->deadline, &resolver->impatient);
     deadline_class_open(&resolver->patience, loop, settings->patience_ms);
     if (origin->host_is_v4 || origin->host_is_v6) {
-        snprintf(resolver->addresses[0], ADDRESS_SIZE, origin->host_is_v6 ? "[%.45s]" : "%.45s", origin->host);
+        snprintf(resolver->addresses[0], ADDRESS_SIZE, origin->host_is_v6 ? "[%.45s]" : "%.45s",
+                 origin->host);
         resolver->count = 1;
         prefer(resolver, 0);
     }
@@ -68,7 +69,8 @@ void resolver_close(struct resolver *resolver)
     turn_cancel(&resolver->impatient);
     if (resolver->lookup) {
         resolver->lookup->resolver = NULL;
-        uv_cancel((uv_req_t *)&resolver->lookup->request); /* works while no thread has taken it up */
+        uv_cancel(
+            (uv_req_t *)&resolver->lookup->request); /* works while no thread has taken it up */
     }
     must_free(resolver);
 }
@@ -77,8 +79,10 @@ enum resolve_state resolver_ask(struct resolver *resolver)
 {
     uint64_t now_ms = loop_now_ms(resolver->loop);
     bool literal = resolver->origin.host_is_v4 || resolver->origin.host_is_v6;
-    bool is_old = !has_answer(resolver) || now_ms - resolver->answered_ms >= resolver->settings.fresh_ms;
-    bool may_try = resolver->asked_ms == 0 || now_ms - resolver->asked_ms >= resolver->settings.retry_ms;
+    bool is_old =
+        !has_answer(resolver) || now_ms - resolver->answered_ms >= resolver->settings.fresh_ms;
+    bool may_try =
+        resolver->asked_ms == 0 || now_ms - resolver->asked_ms >= resolver->settings.retry_ms;
 
     if (literal)
         return RESOLVE_READY;
@@ -95,7 +99,10 @@ const char *resolver_connect_to(const struct resolver *resolver)
     return resolver->connect_to;
 }
 
-uint64_t resolver_generation(const struct resolver *resolver) { return resolver->generation; }
+uint64_t resolver_generation(const struct resolver *resolver)
+{
+    return resolver->generation;
+}
 
 void resolver_blame(struct resolver *resolver, uint64_t generation)
 {
@@ -109,18 +116,21 @@ void resolver_blame(struct resolver *resolver, uint64_t generation)
 
 static bool has_answer(const struct resolver *resolver)
 {
-    return resolver->count && loop_now_ms(resolver->loop) - resolver->answered_ms < resolver->settings.keep_ms;
+    return resolver->count &&
+           loop_now_ms(resolver->loop) - resolver->answered_ms < resolver->settings.keep_ms;
 }
 
 static void start_lookup(struct resolver *resolver)
 {
     struct lookup *lookup = must_alloc(sizeof(*lookup));
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
 
     lookup->resolver = resolver;
     resolver->asked_ms = loop_now_ms(resolver->loop);
     resolver->gave_up = false;
-    if (uv_getaddrinfo(loop_uv(resolver->loop), &lookup->request, on_looked_up, resolver->origin.host, NULL, &hints)) {
+    if (uv_getaddrinfo(loop_uv(resolver->loop), &lookup->request, on_looked_up,
+                       resolver->origin.host, NULL, &hints)) {
         must_free(lookup);
         return;
     }
@@ -140,8 +150,10 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
         if (status == 0)
             take_answer(resolver, list);
         else
-            log_warn(resolver->log, "the name service did not answer", log_text("host", resolver->origin.host),
-                     log_text("reason", uv_strerror(status)), log_bool("old_answer_used", has_answer(resolver)));
+            log_warn(resolver->log, "the name service did not answer",
+                     log_text("host", resolver->origin.host),
+                     log_text("reason", uv_strerror(status)),
+                     log_bool("old_answer_used", has_answer(resolver)));
         loop_post(resolver->loop, resolver->changed);
     }
     uv_freeaddrinfo(list);
@@ -182,7 +194,8 @@ static bool address_text(const struct addrinfo *address, char ret_text[ADDRESS_S
         return true;
     }
     if (address->ai_family == AF_INET6) {
-        uv_ip6_name((const struct sockaddr_in6 *)(const void *)address->ai_addr, text, sizeof(text));
+        uv_ip6_name((const struct sockaddr_in6 *)(const void *)address->ai_addr, text,
+                    sizeof(text));
         snprintf(ret_text, ADDRESS_SIZE, "[%s]", text);
         return true;
     }
@@ -193,8 +206,8 @@ static void prefer(struct resolver *resolver, size_t index)
 {
     resolver->preferred = index;
     resolver->generation++;
-    snprintf(resolver->connect_to, sizeof(resolver->connect_to), "::%s:%u", resolver->addresses[index],
-             (unsigned)resolver->origin.port);
+    snprintf(resolver->connect_to, sizeof(resolver->connect_to), "::%s:%u",
+             resolver->addresses[index], (unsigned)resolver->origin.port);
 }
 
 static void on_impatient(struct turn *turn)
@@ -204,7 +217,8 @@ static void on_impatient(struct turn *turn)
     if (!resolver->deadline.passed)
         return;
     resolver->gave_up = true;
-    log_warn(resolver->log, "the name service does not answer in time", log_text("host", resolver->origin.host),
+    log_warn(resolver->log, "the name service does not answer in time",
+             log_text("host", resolver->origin.host),
              log_bool("old_answer_used", has_answer(resolver)));
     loop_post(resolver->loop, resolver->changed);
 }

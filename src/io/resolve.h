@@ -1,13 +1,16 @@
-/* resolve.h: the address of one origin, looked up off the loop and kept: libcurl is only ever given literals.
+/* resolve.h: the address of one origin, looked up off the loop and kept: libcurl is only ever given
+ * literals.
  *
- * The last good answer is used for keep_ms, however dead the name service is; while it is used it is renewed in the
- * background every fresh_ms. One address is preferred until it leaves the answer or is blamed: a connection is kept
- * only among requests that name the same address.
+ * The last good answer is used for keep_ms, however dead the name service is; while it is used it
+ * is renewed in the background every fresh_ms. One address is preferred until it leaves the answer
+ * or is blamed: a connection is kept only among requests that name the same address.
  *
- * Owns      its answers. A lookup that is under way outlives the resolver by itself; the loop waits for it.
+ * Owns      its answers. A lookup that is under way outlives the resolver by itself; the loop waits
+ *           for it.
  * Units     milliseconds.
  * Runs on   the loop; the changed turn is posted when an answer or a failure came.
- * Fails     RESOLVE_FAILED: no usable answer within patience_ms; asked again, it tries at most every retry_ms.
+ * Fails     RESOLVE_FAILED: no usable answer within patience_ms; asked again, it tries at most
+ *           every retry_ms.
  * Ends      resolver_close.
  * Source    reliability F3, D11
  */
@@ -30,8 +33,8 @@ struct resolver *resolver_open(struct loop *loop, struct log *log, const struct 
 void resolver_close(struct resolver *resolver);
 
 enum resolve_state resolver_ask(struct resolver *resolver);
-/* After RESOLVE_READY: the address and port as CURLOPT_CONNECT_TO wants them, "::192.0.2.1:443", "::[2001:db8::1]:443";
- * valid until the next turn. */
+/* After RESOLVE_READY: the address and port as CURLOPT_CONNECT_TO wants them, "::192.0.2.1:443",
+ * "::[2001:db8::1]:443"; valid until the next turn. */
 const char *resolver_connect_to(const struct resolver *resolver);
 /* Changes whenever the preferred address does. */
 uint64_t resolver_generation(const struct resolver *resolver);

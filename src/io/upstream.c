@@ -1,4 +1,5 @@
-/* Calls wait for a slot and an address, fly, and end exactly once; see upstream_flight.h for the picture. */
+/* Calls wait for a slot and an address, fly, and end exactly once; see upstream_flight.h for the
+ * picture. */
 #include "io/upstream_flight.h"
 
 #include "base/alloc.h"
@@ -20,7 +21,8 @@ static void on_resume(struct turn *turn);
 static void flight_end(struct upstream_flight *flight, enum upstream_end end, const char *reason);
 static void log_failure(struct upstream_flight *flight, enum upstream_end end, const char *reason);
 
-struct upstream *upstream_open(struct loop *loop, struct log *log, const struct upstream_settings *settings)
+struct upstream *upstream_open(struct loop *loop, struct log *log,
+                               const struct upstream_settings *settings)
 {
     struct resolver_settings patience = {settings->connect_ms, FRESH_MS, KEEP_MS, RETRY_MS};
     struct upstream *upstream;
@@ -81,8 +83,8 @@ void upstream_free(struct upstream *upstream)
     must_free(upstream);
 }
 
-void upstream_start(struct upstream *upstream, struct upstream_call *call, const struct upstream_events *events,
-                    const struct upstream_ask *ask)
+void upstream_start(struct upstream *upstream, struct upstream_call *call,
+                    const struct upstream_events *events, const struct upstream_ask *ask)
 {
     struct upstream_flight *flight = flight_take(upstream);
 
@@ -131,7 +133,10 @@ struct upstream_stats upstream_stats(const struct upstream *upstream)
                                    .connections_reused = upstream->reused};
 }
 
-bool upstream_call_has_left(const struct upstream_call *call) { return call->flight && call->flight->request.has_left; }
+bool upstream_call_has_left(const struct upstream_call *call)
+{
+    return call->flight && call->flight->request.has_left;
+}
 
 static struct upstream_flight *flight_take(struct upstream *upstream)
 {
@@ -167,7 +172,8 @@ static struct upstream_flight *flight_open(struct upstream *upstream)
     return flight;
 }
 
-/* Ends what is under way, forgets the request and keeps the handle; a flood's handles are not all kept. */
+/* Ends what is under way, forgets the request and keeps the handle; a flood's handles are not all
+ * kept. */
 static void flight_give_back(struct upstream_flight *flight)
 {
     struct upstream *upstream = flight->upstream;
@@ -206,9 +212,11 @@ static void on_launch(struct turn *turn)
     struct upstream *upstream = container_of(turn, struct upstream, launch);
     struct list *node;
 
-    while ((node = list_first(&upstream->waiting)) && upstream->flying_count < upstream->calls_max) {
+    while ((node = list_first(&upstream->waiting)) &&
+           upstream->flying_count < upstream->calls_max) {
         struct upstream_flight *flight = container_of(node, struct upstream_flight, link);
-        enum resolve_state state = flight->can_be_sent ? resolver_ask(upstream->resolver) : RESOLVE_FAILED;
+        enum resolve_state state =
+            flight->can_be_sent ? resolver_ask(upstream->resolver) : RESOLVE_FAILED;
 
         if (state == RESOLVE_WAIT)
             return;
@@ -216,7 +224,8 @@ static void on_launch(struct turn *turn)
             fly(flight);
         else
             flight_end(flight, UPSTREAM_UNREACHED,
-                       flight->can_be_sent ? "no address for the host" : "the request is not well-formed");
+                       flight->can_be_sent ? "no address for the host"
+                                           : "the request is not well-formed");
     }
 }
 
@@ -246,12 +255,15 @@ static void on_transfer_end(struct curl_transfer *transfer, CURLcode code)
     curl_must(curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects));
     if (flight->request.has_left && connects == 0)
         upstream->reused++;
-    if (code == CURLE_COULDNT_CONNECT || (code == CURLE_OPERATION_TIMEDOUT && !flight->request.has_left))
+    if (code == CURLE_COULDNT_CONNECT ||
+        (code == CURLE_OPERATION_TIMEDOUT && !flight->request.has_left))
         resolver_blame(upstream->resolver, flight->generation);
-    flight_end(flight, end_of(flight, code), flight->request.error[0] ? flight->request.error : curl_easy_strerror(code));
+    flight_end(flight, end_of(flight, code),
+               flight->request.error[0] ? flight->request.error : curl_easy_strerror(code));
 }
 
-/* By what was seen, not by libcurl's code: where both are possible it is "lost", never "safe to try again". */
+/* By what was seen, not by libcurl's code: where both are possible it is "lost", never "safe to try
+ * again". */
 static enum upstream_end end_of(const struct upstream_flight *flight, CURLcode code)
 {
     if (flight->head.is_told)

@@ -1,4 +1,5 @@
-/* The answer as libcurl reads it: head lines are gathered and told at once, pieces go straight to the caller. */
+/* The answer as libcurl reads it: head lines are gathered and told at once, pieces go straight to
+ * the caller. */
 #include "io/upstream_flight.h"
 
 static size_t tell_head(struct upstream_flight *flight);
@@ -20,7 +21,8 @@ size_t upstream_answer_line(char *bytes, size_t one, size_t size, void *context)
     return REFUSE;
 }
 
-/* A piece is held back by not taking it: libcurl hands out the same bytes again after curl_engine_unpause. */
+/* A piece is held back by not taking it: libcurl hands out the same bytes again after
+ * curl_engine_unpause. */
 size_t upstream_answer_piece(char *bytes, size_t one, size_t size, void *context)
 {
     struct upstream_flight *flight = context;

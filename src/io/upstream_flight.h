@@ -2,8 +2,9 @@
  *
  *     upstream_start ──► waiting ── a slot and an address ──► flying ──► ended ──► spare
  *
- * A flight keeps its easy handle with all its options for the next call; what belongs to one request is set anew each
- * time. Only the flight's turns and the engine's on_end move it from list to list.
+ * A flight keeps its easy handle with all its options for the next call; what belongs to one
+ * request is set anew each time. Only the flight's turns and the engine's on_end move it from list
+ * to list.
  *
  * Runs on   the loop; upstream_answer_* are libcurl's callbacks.
  */
@@ -34,8 +35,8 @@ struct upstream {
 };
 
 struct upstream_flight {
-    struct list link;        /* in waiting, flying or spare */
-    struct list resume_link; /* in resumed */
+    struct list link;           /* in waiting, flying or spare */
+    struct list resume_link;    /* in resumed */
     struct upstream *upstream;  /* borrowed */
     struct upstream_call *call; /* borrowed; NULL while spare */
     struct curl_transfer transfer;
