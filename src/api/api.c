@@ -24,13 +24,21 @@ struct route {
 
 static void on_data_request(void *context, struct client *client, const struct request_head *head);
 static void on_admin_request(void *context, struct client *client, const struct request_head *head);
-static void on_request(struct api *api, struct client *client, const struct request_head *head, enum plane plane);
+static void on_request(struct api *api, struct client *client, const struct request_head *head,
+                       enum plane plane);
 static void on_body(void *attached, struct span bytes);
 static void on_body_end(void *attached);
 static void on_fault(void *attached, enum fault fault);
 static void on_drained(void *attached);
 static void on_gone(void *attached);
-static route_run inference, healthz, readyz, metrics_page;
+static void inference(struct api *api, struct client *client, const struct request_head *head,
+                      const struct route *route);
+static void healthz(struct api *api, struct client *client, const struct request_head *head,
+                    const struct route *route);
+static void readyz(struct api *api, struct client *client, const struct request_head *head,
+                   const struct route *route);
+static void metrics_page(struct api *api, struct client *client, const struct request_head *head,
+                         const struct route *route);
 static struct span without_prefix(struct span path);
 
 /* clang-format off */
@@ -46,12 +54,20 @@ static const struct route routes[] = {
 };
 /* clang-format on */
 
-static const struct client_calls data_plane = {on_data_request, on_body, on_body_end, on_fault, on_drained, on_gone};
-static const struct client_calls admin_plane = {on_admin_request, on_body, on_body_end, on_fault, on_drained, on_gone};
+static const struct client_calls data_plane = {on_data_request, on_body,    on_body_end,
+                                               on_fault,        on_drained, on_gone};
+static const struct client_calls admin_plane = {on_admin_request, on_body,    on_body_end,
+                                                on_fault,         on_drained, on_gone};
 static const struct visit_calls nobodys_calls;
 
-const struct client_calls *api_data_plane(void) { return &data_plane; }
-const struct client_calls *api_admin_plane(void) { return &admin_plane; }
+const struct client_calls *api_data_plane(void)
+{
+    return &data_plane;
+}
+const struct client_calls *api_admin_plane(void)
+{
+    return &admin_plane;
+}
 
 void api_open(struct api *api, struct flow *flow, struct redis *redis)
 {
@@ -67,8 +83,8 @@ bool api_print_routes(struct buffer *out)
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++)
         fits = fits && buffer_format(out, "| %s | `%s` | %s | %s |\n",
-                                     routes[i].method == HTTP_POST_METHOD ? "POST" : "GET", routes[i].path,
-                                     planes[routes[i].plane], routes[i].text);
+                                     routes[i].method == HTTP_POST_METHOD ? "POST" : "GET",
+                                     routes[i].path, planes[routes[i].plane], routes[i].text);
     return fits;
 }
 
@@ -82,7 +98,8 @@ static void on_admin_request(void *context, struct client *client, const struct 
     on_request(context, client, head, ADMIN);
 }
 
-static void on_request(struct api *api, struct client *client, const struct request_head *head, enum plane plane)
+static void on_request(struct api *api, struct client *client, const struct request_head *head,
+                       enum plane plane)
 {
     struct span path = without_prefix(head->path);
     const struct route *other = NULL;
@@ -91,7 +108,8 @@ static void on_request(struct api *api, struct client *client, const struct requ
         const struct route *route = &routes[i];
         if (!(route->plane & plane) || !span_equal(path, span_of(route->path)))
             continue;
-        if (route->method == head->method || (route->method == HTTP_GET_METHOD && head->method == HTTP_HEAD_METHOD)) {
+        if (route->method == head->method ||
+            (route->method == HTTP_GET_METHOD && head->method == HTTP_HEAD_METHOD)) {
             route->run(api, client, head, route);
             return;
         }
@@ -110,14 +128,16 @@ static void inference(struct api *api, struct client *client, const struct reque
     exchange_begin(api->flow, client, head, route->dialect);
 }
 
-static void healthz(struct api *api, struct client *client, const struct request_head *head, const struct route *route)
+static void healthz(struct api *api, struct client *client, const struct request_head *head,
+                    const struct route *route)
 {
     (void)head;
     (void)route;
     reply_whole(api, client, 200, SPAN("application/json"), SPAN("{\"status\":\"ok\"}\n"));
 }
 
-static void readyz(struct api *api, struct client *client, const struct request_head *head, const struct route *route)
+static void readyz(struct api *api, struct client *client, const struct request_head *head,
+                   const struct route *route)
 {
     static const struct span bodies[] = {
         [API_STARTING] = {"{\"status\":\"starting\"}\n", 22},
@@ -152,15 +172,30 @@ static struct span without_prefix(struct span path)
 }
 
 /* Whoever is attached is reached by its own table; nobody has none. */
-#define VISIT_CALL(attached, name, ...)                                                                                \
-    do {                                                                                                               \
-        struct visit *visit = attached;                                                                                \
-        if (visit->calls->name)                                                                                        \
-            visit->calls->name(visit __VA_ARGS__);                                                                     \
+#define VISIT_CALL(attached, name, ...) \
+    do { \
+        struct visit *visit = attached; \
+        if (visit->calls->name) \
+            visit->calls->name(visit __VA_ARGS__); \
     } while (0)
 
-static void on_body(void *attached, struct span bytes) { VISIT_CALL(attached, on_body, , bytes); }
-static void on_body_end(void *attached) { VISIT_CALL(attached, on_body_end); }
-static void on_fault(void *attached, enum fault fault) { VISIT_CALL(attached, on_fault, , fault); }
-static void on_drained(void *attached) { VISIT_CALL(attached, on_drained); }
-static void on_gone(void *attached) { VISIT_CALL(attached, on_gone); }
+static void on_body(void *attached, struct span bytes)
+{
+    VISIT_CALL(attached, on_body, , bytes);
+}
+static void on_body_end(void *attached)
+{
+    VISIT_CALL(attached, on_body_end);
+}
+static void on_fault(void *attached, enum fault fault)
+{
+    VISIT_CALL(attached, on_fault, , fault);
+}
+static void on_drained(void *attached)
+{
+    VISIT_CALL(attached, on_drained);
+}
+static void on_gone(void *attached)
+{
+    VISIT_CALL(attached, on_gone);
+}

@@ -15,9 +15,9 @@
 enum readiness { API_STARTING, API_READY, API_DRAINING };
 
 struct api {
-    struct flow *flow;                    /* borrowed */
-    struct redis *redis;                  /* borrowed */
-    struct server *data, *admin;          /* borrowed; admin may be NULL */
+    struct flow *flow;           /* borrowed */
+    struct redis *redis;         /* borrowed */
+    struct server *data, *admin; /* borrowed; admin may be NULL */
     enum readiness readiness;
     struct visit nobody; /* attached where a reply is over before the body came */
 };

@@ -2,7 +2,8 @@
 
 enum { BODY_MAX = 4096 };
 
-void reply_whole(struct api *api, struct client *client, int status, struct span content_type, struct span body)
+void reply_whole(struct api *api, struct client *client, int status, struct span content_type,
+                 struct span body)
 {
     char id[REQUEST_ID_MAX + 1];
     struct header rows[] = {{SPAN("content-type"), content_type},

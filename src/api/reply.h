@@ -7,7 +7,8 @@
 
 #include "api/api.h"
 
-void reply_whole(struct api *api, struct client *client, int status, struct span content_type, struct span body);
+void reply_whole(struct api *api, struct client *client, int status, struct span content_type,
+                 struct span body);
 /* allow: the methods for a 405, SPAN_NONE otherwise. */
 void reply_fault(struct api *api, struct client *client, enum fault fault, struct span allow);
 

@@ -12,7 +12,10 @@
 
 enum { FAULTS_MAX = 64 * 1024, REDIS_CALLS_MAX = 100000 };
 
-static const char *ask_environment(const char *name) { return getenv(name); }
+static const char *ask_environment(const char *name)
+{
+    return getenv(name);
+}
 static int log_descriptor(void);
 static void override_text(char **field, const char *text);
 static bool listens_on_loopback(const char *addresses);
@@ -77,7 +80,8 @@ void core_close(struct core *core)
     config_done(&core->config);
 }
 
-bool core_read_settings(struct core *core, const struct core_options *options, struct buffer *faults)
+bool core_read_settings(struct core *core, const struct core_options *options,
+                        struct buffer *faults)
 {
     const char *file = options->config_file;
     bool loopback, fine;
@@ -90,7 +94,8 @@ bool core_read_settings(struct core *core, const struct core_options *options, s
     fine = config_load(&core->config, file, ask_environment, faults);
     override_text(&core->config.server_listen, options->listen);
     override_text(&core->config.server_admin_listen, options->admin_listen);
-    loopback = listens_on_loopback(core->config.server_listen) && listens_on_loopback(core->config.server_admin_listen);
+    loopback = listens_on_loopback(core->config.server_listen) &&
+               listens_on_loopback(core->config.server_admin_listen);
     return environment_read(&core->environment, ask_environment, ".env", loopback, faults) && fine;
 }
 
@@ -122,7 +127,8 @@ static bool listens_on_loopback(const char *addresses)
     bool all = true;
 
     while (span_split(&rest, ',', &one))
-        all = all && span_text(span_trim(one), text, sizeof(text)) && address_parse(text, &address, error) &&
+        all = all && span_text(span_trim(one), text, sizeof(text)) &&
+              address_parse(text, &address, error) &&
               (address_is_loopback(&address) || address_is_file(&address));
     return all;
 }
@@ -130,9 +136,12 @@ static bool listens_on_loopback(const char *addresses)
 static void log_mode(struct core *core)
 {
     if (core->environment.mode == MODE_PRODUCTION)
-        log_info(core->log, "[PROD MODE] secrets from the environment only", log_text("instance", core->instance));
+        log_info(core->log, "[PROD MODE] secrets from the environment only",
+                 log_text("instance", core->instance));
     else
-        log_info(core->log, core->environment.used_dotenv ? "[DEV MODE] Using .env file" : "[DEV MODE] no .env file here",
+        log_info(core->log,
+                 core->environment.used_dotenv ? "[DEV MODE] Using .env file"
+                                               : "[DEV MODE] no .env file here",
                  log_text("instance", core->instance));
 }
 
@@ -140,7 +149,8 @@ static void log_mode(struct core *core)
 static bool open_vault(struct core *core, char ret_error[160])
 {
     if (!secret_is_set(&core->environment.encryption_secret) && !make_development_secret(core)) {
-        snprintf(ret_error, 160, "no KEYTURN_ENCRYPTION_SECRET, and none could be kept in data.directory (%s)",
+        snprintf(ret_error, 160,
+                 "no KEYTURN_ENCRYPTION_SECRET, and none could be kept in data.directory (%s)",
                  core->config.data_directory);
         return false;
     }
@@ -150,22 +160,26 @@ static bool open_vault(struct core *core, char ret_error[160])
 
 static bool open_redis(struct core *core, const struct core_options *options, char ret_error[160])
 {
-    struct redis_settings settings = {.command_ms = (uint64_t)core->config.redis_command_timeout,
-                                      .connect_ms = (uint64_t)core->config.redis_connect_timeout,
-                                      .calls_max = REDIS_CALLS_MAX,
-                                      .ca_file = core->config.redis_ca_file[0] ? core->config.redis_ca_file : NULL};
+    struct redis_settings settings = {
+        .command_ms = (uint64_t)core->config.redis_command_timeout,
+        .connect_ms = (uint64_t)core->config.redis_connect_timeout,
+        .calls_max = REDIS_CALLS_MAX,
+        .ca_file = core->config.redis_ca_file[0] ? core->config.redis_ca_file : NULL};
     size_t script_count;
     const struct redis_script *const *scripts = store_scripts(&script_count);
     bool given = secret_is_set(&core->environment.redis_url);
 
-    if (given && !redis_url_parse(&core->redis_url, secret_reveal(&core->environment.redis_url), ret_error))
+    if (given &&
+        !redis_url_parse(&core->redis_url, secret_reveal(&core->environment.redis_url), ret_error))
         return false;
     if (!given && !private_redis_socket(core->config.data_directory, core->redis_url.path)) {
-        snprintf(ret_error, 160, "the path of data.directory is too long for a socket; choose a shorter one");
+        snprintf(ret_error, 160,
+                 "the path of data.directory is too long for a socket; choose a shorter one");
         return false;
     }
     if (!given && options->keeps_store) {
-        core->private_redis = private_redis_open(core->loop, core->log, core->config.data_directory, ret_error);
+        core->private_redis =
+            private_redis_open(core->loop, core->log, core->config.data_directory, ret_error);
         if (!core->private_redis)
             return false;
     }

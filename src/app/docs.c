@@ -1,8 +1,8 @@
 /* keyturn docs: the tables people read, printed from the tables the program runs on. */
+#include "api/api.h"
 #include "app/command.h"
 #include "app/config.h"
 #include "app/environment.h"
-#include "api/api.h"
 #include "flow/exchange.h"
 #include "flow/measures.h"
 #include "flow/renewal.h"
@@ -44,12 +44,14 @@ int command_docs(int argc, char **argv)
 
 static bool print_errors(struct buffer *out)
 {
-    bool fits = buffer_append(out, SPAN("| status | code | type | what the caller reads |\n|---|---|---|---|\n"));
+    bool fits = buffer_append(
+        out, SPAN("| status | code | type | what the caller reads |\n|---|---|---|---|\n"));
 
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_COUNT; fault++) {
         const struct fault_row *row = fault_row(fault);
-        fits = fits && buffer_format(out, "| %d | `%s` | `%s` | %s%s |\n", row->status, row->code, row->type,
-                                     row->message, row->retry_after_s ? " (`retry-after`)" : "");
+        fits = fits &&
+               buffer_format(out, "| %d | `%s` | `%s` | %s%s |\n", row->status, row->code,
+                             row->type, row->message, row->retry_after_s ? " (`retry-after`)" : "");
     }
     return fits;
 }
@@ -61,9 +63,10 @@ static bool print_metrics(struct buffer *out)
 
     for (unsigned i = 0; i < MEASURE_COUNT; i++) {
         const struct metric_row *row = &measures_table()[i];
-        fits = fits && buffer_format(out, "| `%s` | %s | %s%s%s | %s |\n", row->name, kinds[row->kind],
-                                     row->labels[0] ? row->labels[0]->name : "", row->labels[1] ? ", " : "",
-                                     row->labels[1] ? row->labels[1]->name : "", row->help);
+        fits = fits &&
+               buffer_format(out, "| `%s` | %s | %s%s%s | %s |\n", row->name, kinds[row->kind],
+                             row->labels[0] ? row->labels[0]->name : "", row->labels[1] ? ", " : "",
+                             row->labels[1] ? row->labels[1]->name : "", row->help);
     }
     return fits;
 }

@@ -9,11 +9,13 @@ static void on_gate_turn(struct turn *turn);
 static void ask(struct gate *gate);
 static void compare(struct gate *gate);
 static bool unseal_pepper(struct gate *gate);
-static void refuse(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void refuse(struct gate *gate, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static const char *mode_name(const struct core *core);
 static struct seal_context check_context(const char *deployment);
 
-void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms, struct turn *wake)
+void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms,
+               struct turn *wake)
 {
     gate->core = core;
     gate->visits = visits;
@@ -44,7 +46,8 @@ static void on_gate_turn(struct turn *turn)
     if (gate->asking && gate->claim.call.end == STORE_OK)
         compare(gate);
     else if (gate->due.passed)
-        refuse(gate, "Redis does not answer; check KEYTURN_REDIS_URL and that the server runs (the log says what it met)");
+        refuse(gate, "Redis does not answer; check KEYTURN_REDIS_URL and that the server runs (the "
+                     "log says what it met)");
     else if (redis_is_up(gate->core->redis))
         ask(gate);
     if (gate->state != GATE_WAITING)
@@ -81,20 +84,26 @@ static void compare(struct gate *gate)
     const struct core *core = gate->core;
 
     if (gate->claim.foreign)
-        refuse(gate, "this Redis holds keyturn's keys but not its founding record (kt:meta): part of the data is missing. "
+        refuse(gate, "this Redis holds keyturn's keys but not its founding record (kt:meta): part "
+                     "of the data is missing. "
                      "Restore it, or use an empty database");
     else if (found->schema != STORE_SCHEMA_VERSION)
-        refuse(gate, "this Redis was written by another version of keyturn (schema %lld, this one writes %d); use the "
-                     "version that wrote it, or another database",
+        refuse(gate,
+               "this Redis was written by another version of keyturn (schema %lld, this one writes "
+               "%d); use the "
+               "version that wrote it, or another database",
                (long long)found->schema, STORE_SCHEMA_VERSION);
     else if (!gate->visits && strcmp(found->environment, mode_name(core)) != 0)
-        refuse(gate, "this Redis belongs to a %s deployment and this is %s; use another database", found->environment,
-               mode_name(core));
+        refuse(gate, "this Redis belongs to a %s deployment and this is %s; use another database",
+               found->environment, mode_name(core));
     else if (!gate->visits && strcmp(found->upstream, core->environment.base_url) != 0)
-        refuse(gate, "the keys in this Redis belong to %s, not to %s; use another database or set OPENROUTER_BASE_URL",
+        refuse(gate,
+               "the keys in this Redis belong to %s, not to %s; use another database or set "
+               "OPENROUTER_BASE_URL",
                found->upstream, core->environment.base_url);
     else if (!unseal_pepper(gate))
-        refuse(gate, "KEYTURN_ENCRYPTION_SECRET cannot open what this Redis holds; set the secret it was sealed with "
+        refuse(gate, "KEYTURN_ENCRYPTION_SECRET cannot open what this Redis holds; set the secret "
+                     "it was sealed with "
                      "(older roots may follow the newest, separated by commas)");
     else
         gate->state = GATE_OPEN;
@@ -105,8 +114,9 @@ static bool unseal_pepper(struct gate *gate)
     const struct meta_record *found = &gate->claim.found;
     struct seal_context context = check_context(found->deployment);
     struct secret pepper = {0};
-    bool fine = vault_unseal(gate->core->vault, &context, span_of(found->check), &pepper) == SEAL_OPENED &&
-                pepper.size == sizeof(gate->pepper);
+    bool fine =
+        vault_unseal(gate->core->vault, &context, span_of(found->check), &pepper) == SEAL_OPENED &&
+        pepper.size == sizeof(gate->pepper);
 
     if (fine) {
         memcpy(gate->pepper, secret_reveal(&pepper).at, sizeof(gate->pepper));
@@ -133,5 +143,6 @@ static const char *mode_name(const struct core *core)
 
 static struct seal_context check_context(const char *deployment)
 {
-    return (struct seal_context){span_of(deployment), SPAN("deployment check"), STORE_SCHEMA_VERSION};
+    return (struct seal_context){span_of(deployment), SPAN("deployment check"),
+                                 STORE_SCHEMA_VERSION};
 }

@@ -32,7 +32,8 @@ struct gate {
 };
 
 /* visits: a command that speaks to nobody but the store: environment and upstream need not be the server's. */
-void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms, struct turn *wake);
+void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patience_ms,
+               struct turn *wake);
 void gate_close(struct gate *gate);
 
 #endif

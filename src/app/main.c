@@ -13,10 +13,14 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *usage, *text;
 } commands[] = {
-    {"serve", command_serve, "[--config FILE] [--listen ADDR] [--admin-listen ADDR]", "run the proxy"},
-    {"check", command_check, "[--config FILE]", "validate configuration and environment, start nothing"},
-    {"token", command_token, "create USER [--tier TIER] [--service]", "make a client token; prints the token alone"},
-    {"docs", command_docs, "config|environment|errors|routes|metrics|way|renewal", "print the README's tables"},
+    {"serve", command_serve, "[--config FILE] [--listen ADDR] [--admin-listen ADDR]",
+     "run the proxy"},
+    {"check", command_check, "[--config FILE]",
+     "validate configuration and environment, start nothing"},
+    {"token", command_token, "create USER [--tier TIER] [--service]",
+     "make a client token; prints the token alone"},
+    {"docs", command_docs, "config|environment|errors|routes|metrics|way|renewal",
+     "print the README's tables"},
     {"--version", print_version, "", "print the version"},
     {"--help", print_help, "", "print this"},
 };
@@ -38,13 +42,16 @@ static int print_help(int argc, char **argv)
 
     (void)argc;
     (void)argv;
-    printf("keyturn %s: one OpenRouter sub-key per end user, made, renewed and kept by the proxy\n\n", KEYTURN_VERSION);
+    printf(
+        "keyturn %s: one OpenRouter sub-key per end user, made, renewed and kept by the proxy\n\n",
+        KEYTURN_VERSION);
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
         printf("  keyturn %-9s %-52s %s\n", commands[i].name, commands[i].usage, commands[i].text);
     buffer_init(&tables, 1 << 20);
     buffer_append(&tables, SPAN("\nEnvironment (each secret also as a file: <VARIABLE>_FILE):\n"));
     environment_print_help(&tables);
-    buffer_append(&tables, SPAN("\nConfiguration (YAML: section, field; or KEYTURN_<SECTION>_<FIELD>):\n"));
+    buffer_append(&tables,
+                  SPAN("\nConfiguration (YAML: section, field; or KEYTURN_<SECTION>_<FIELD>):\n"));
     config_print_help(&tables);
     buffer_append(&tables, SPAN("\nExit codes: 0 done, 1 refused or failed, 2 wrong usage.\n"));
     fwrite(buffer_view(&tables).at, 1, buffer_size(&tables), stdout);

@@ -31,10 +31,12 @@ bool private_redis_socket(const char *directory, char ret_path[SOCKET_PATH_MAX])
            snprintf(ret_path, SOCKET_PATH_MAX, "%s/redis.sock", full) < SOCKET_PATH_MAX;
 }
 
-struct private_redis *private_redis_open(struct loop *loop, struct log *log, const char *directory, char ret_error[160])
+struct private_redis *private_redis_open(struct loop *loop, struct log *log, const char *directory,
+                                         char ret_error[160])
 {
     struct private_redis *redis = must_alloc(sizeof(*redis));
-    struct child_settings settings = {.name = "redis-server", .argv = redis->argv, .grace_ms = GRACE_MS};
+    struct child_settings settings = {
+        .name = "redis-server", .argv = redis->argv, .grace_ms = GRACE_MS};
 
     redis->lock_fd = redis->output_fd = -1;
     if (!lock_directory(redis, directory, ret_error))
@@ -49,8 +51,14 @@ fail:
     return NULL;
 }
 
-void private_redis_stop(struct private_redis *redis) { child_stop(redis->child); }
-bool private_redis_is_stopped(const struct private_redis *redis) { return child_is_stopped(redis->child); }
+void private_redis_stop(struct private_redis *redis)
+{
+    child_stop(redis->child);
+}
+bool private_redis_is_stopped(const struct private_redis *redis)
+{
+    return child_is_stopped(redis->child);
+}
 
 void private_redis_close(struct private_redis *redis)
 {
@@ -78,7 +86,8 @@ static bool lock_directory(struct private_redis *redis, const char *directory, c
     char full[200], path[256];
 
     if (!private_redis_socket(directory, redis->socket) || !absolute(directory, full)) {
-        snprintf(ret_error, 160, "the path of data.directory is too long for a socket; choose a shorter one");
+        snprintf(ret_error, 160,
+                 "the path of data.directory is too long for a socket; choose a shorter one");
         return false;
     }
     snprintf(redis->directory, sizeof(redis->directory), "%s/redis", full);
@@ -87,11 +96,14 @@ static bool lock_directory(struct private_redis *redis, const char *directory, c
     snprintf(path, sizeof(path), "%s/lock", full);
     redis->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (redis->lock_fd < 0) {
-        snprintf(ret_error, 160, "data.directory cannot be written; make it, or set KEYTURN_DATA_DIRECTORY");
+        snprintf(ret_error, 160,
+                 "data.directory cannot be written; make it, or set KEYTURN_DATA_DIRECTORY");
         return false;
     }
     if (flock(redis->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        snprintf(ret_error, 160, "another keyturn keeps its private Redis in data.directory; set KEYTURN_REDIS_URL to share one");
+        snprintf(ret_error, 160,
+                 "another keyturn keeps its private Redis in data.directory; set KEYTURN_REDIS_URL "
+                 "to share one");
         return false;
     }
     snprintf(path, sizeof(path), "%s/redis.log", full);
@@ -101,9 +113,12 @@ static bool lock_directory(struct private_redis *redis, const char *directory, c
 
 static void fill_arguments(struct private_redis *redis)
 {
-    const char *const arguments[] = {"redis-server", "--port", "0", "--unixsocket", redis->socket, "--unixsocketperm",
-                                     "700", "--dir", redis->directory, "--appendonly", "yes", "--appendfsync",
-                                     "everysec", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"};
+    const char *const arguments[] = {
+        "redis-server",   "--port",           "0",   "--unixsocket",
+        redis->socket,    "--unixsocketperm", "700", "--dir",
+        redis->directory, "--appendonly",     "yes", "--appendfsync",
+        "everysec",       "--save",           "",    "--maxmemory-policy",
+        "noeviction",     "--daemonize",      "no"};
 
     for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments); i++)
         redis->argv[i] = arguments[i];

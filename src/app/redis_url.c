@@ -16,7 +16,8 @@ bool redis_url_parse(struct redis_url *url, struct span text, char ret_error[160
     *url = (struct redis_url){.port = 6379};
     url->tls = span_starts(text, SPAN("rediss://"));
     if (!socket && !url->tls && !span_starts(text, SPAN("redis://"))) {
-        snprintf(ret_error, 160, "KEYTURN_REDIS_URL must start with redis://, rediss:// or unix://");
+        snprintf(ret_error, 160,
+                 "KEYTURN_REDIS_URL must start with redis://, rediss:// or unix://");
         return false;
     }
     rest = span_from(text, socket ? 5 : url->tls ? 9 : 8);
@@ -25,13 +26,17 @@ bool redis_url_parse(struct redis_url *url, struct span text, char ret_error[160
     fine = parse_user(url, &rest) && (socket ? parse_socket(url, rest) : parse_host(url, rest));
     if (!fine) {
         snprintf(ret_error, 160, "KEYTURN_REDIS_URL cannot be read; write %s",
-                 socket ? "unix:///path/to/socket[?db=number]" : "redis://[user:password@]host[:port][/database]");
+                 socket ? "unix:///path/to/socket[?db=number]"
+                        : "redis://[user:password@]host[:port][/database]");
         redis_url_done(url);
     }
     return fine;
 }
 
-void redis_url_done(struct redis_url *url) { secret_done(&url->password); }
+void redis_url_done(struct redis_url *url)
+{
+    secret_done(&url->password);
+}
 
 void redis_url_apply(const struct redis_url *url, struct redis_settings *settings)
 {
@@ -100,7 +105,8 @@ static bool parse_socket(struct redis_url *url, struct span rest)
         return false;
     if (rest.size && (!span_starts(rest, SPAN("db=")) || !parse_database(url, span_from(rest, 3))))
         return false;
-    return span_starts(path, SPAN("/")) && percent_decode(path, url->path, sizeof(url->path)) && strlen(url->path) < 108;
+    return span_starts(path, SPAN("/")) && percent_decode(path, url->path, sizeof(url->path)) &&
+           strlen(url->path) < 108;
 }
 
 static bool parse_database(struct redis_url *url, struct span text)

@@ -7,7 +7,13 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { GATE_PATIENCE_MS = 15000, SELF_CHECK_MS = 5000, SECOND_SIGNAL_MS = 5000, CUT_MS = 5000, WATCH_MS = 50 };
+enum {
+    GATE_PATIENCE_MS = 15000,
+    SELF_CHECK_MS = 5000,
+    SECOND_SIGNAL_MS = 5000,
+    CUT_MS = 5000,
+    WATCH_MS = 50
+};
 
 static bool read_arguments(struct core_options *options, int argc, char **argv);
 static void on_turn(struct turn *turn);
@@ -27,7 +33,8 @@ int command_serve(int argc, char **argv)
     struct core_options options = {.keeps_store = true};
 
     if (!read_arguments(&options, argc, argv)) {
-        fprintf(stderr, "usage: keyturn serve [--config FILE] [--listen ADDR] [--admin-listen ADDR]\n");
+        fprintf(stderr,
+                "usage: keyturn serve [--config FILE] [--listen ADDR] [--admin-listen ADDR]\n");
         return EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -118,7 +125,8 @@ static void on_hangup(struct turn *turn)
 {
     struct serve *s = container_of(turn, struct serve, hangup);
 
-    log_info(s->core.log, "SIGHUP: nothing to reopen, the log goes to standard output", log_int("signal", SIGHUP));
+    log_info(s->core.log, "SIGHUP: nothing to reopen, the log goes to standard output",
+             log_int("signal", SIGHUP));
 }
 
 static void gate_answered(struct serve *s)
@@ -134,14 +142,16 @@ static void gate_answered(struct serve *s)
     serve_open_flow(s);
     s->at = SERVE_SELF_CHECK;
     if (!s->flow.management_key) {
-        log_warn(s->core.log, "no OPENROUTER_PROVISIONING_KEY: existing keys work, none can be made or renewed",
+        log_warn(s->core.log,
+                 "no OPENROUTER_PROVISIONING_KEY: existing keys work, none can be made or renewed",
                  log_text("effect", "auto_renewal_failed"));
         self_checked(s);
         return;
     }
-    snprintf(s->self_check_path, sizeof(s->self_check_path), "%.*s/key", SPAN_PRINT(s->settings.base_path));
-    fetch_start(s->fetcher, &s->self_check, "GET", span_of(s->self_check_path), s->flow.management_key, SPAN_NONE,
-                SELF_CHECK_MS, &s->turn);
+    snprintf(s->self_check_path, sizeof(s->self_check_path), "%.*s/key",
+             SPAN_PRINT(s->settings.base_path));
+    fetch_start(s->fetcher, &s->self_check, "GET", span_of(s->self_check_path),
+                s->flow.management_key, SPAN_NONE, SELF_CHECK_MS, &s->turn);
 }
 
 /* A wrong management key is told, not fatal: keys that exist keep working. */
@@ -151,12 +161,15 @@ static void self_checked(struct serve *s)
     int status = s->self_check.end == FETCH_ANSWERED ? s->self_check.status : 0;
 
     if (s->flow.management_key && status == 0)
-        log_warn(s->core.log, "OpenRouter cannot be reached yet", log_text("url", s->core.environment.base_url));
+        log_warn(s->core.log, "OpenRouter cannot be reached yet",
+                 log_text("url", s->core.environment.base_url));
     else if (s->flow.management_key &&
-             (status != 200 || !key_api_read_is_management(buffer_view(&s->self_check.body), &is_management) ||
+             (!key_api_done(status) ||
+              !key_api_read_is_management(buffer_view(&s->self_check.body), &is_management) ||
               !is_management))
         log_error(s->core.log,
-                  "OPENROUTER_PROVISIONING_KEY is not accepted as a management key: no key can be made or renewed. Make "
+                  "OPENROUTER_PROVISIONING_KEY is not accepted as a management key: no key can be "
+                  "made or renewed. Make "
                   "one at OpenRouter under Settings, Management Keys",
                   log_int("status", status));
     fetch_done(&s->self_check);

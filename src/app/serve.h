@@ -15,7 +15,14 @@
 #include "app/gate.h"
 #include "flow/flow.h"
 
-enum serve_at { SERVE_GATE, SERVE_SELF_CHECK, SERVE_RUNNING, SERVE_DRAINING, SERVE_CUTTING, SERVE_STOPPED };
+enum serve_at {
+    SERVE_GATE,
+    SERVE_SELF_CHECK,
+    SERVE_RUNNING,
+    SERVE_DRAINING,
+    SERVE_CUTTING,
+    SERVE_STOPPED
+};
 
 struct serve {
     struct core core;
@@ -45,7 +52,7 @@ struct serve {
 /* Making the parts from the configuration, and taking them down (serve_parts.c). */
 void serve_open_parts(struct serve *s);
 void serve_open_flow(struct serve *s); /* once the gate told whose data it is */
-bool serve_listen(struct serve *s); /* false: told on stderr */
+bool serve_listen(struct serve *s);    /* false: told on stderr */
 void serve_close_parts(struct serve *s);
 
 #endif

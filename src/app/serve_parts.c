@@ -11,8 +11,10 @@ enum { CONTROL_PARALLEL = 16, CONTROL_BODY_MAX = 4 << 20, LINGER_MS = 2000, BACK
 static void settle_settings(struct serve *s);
 static struct span text_or_none(const char *text);
 static void split_base_url(struct serve *s);
-static struct server *open_server(struct serve *s, const struct client_calls *plane, size_t connections_max);
-static bool listen_on(struct serve *s, struct server *server, const char *addresses, const char *what);
+static struct server *open_server(struct serve *s, const struct client_calls *plane,
+                                  size_t connections_max);
+static bool listen_on(struct serve *s, struct server *server, const char *addresses,
+                      const char *what);
 static void wait_until(struct serve *s, bool (*is_done)(const struct serve *s));
 static bool servers_are_closed(const struct serve *s);
 static bool pools_are_closed(const struct serve *s);
@@ -26,7 +28,8 @@ void serve_open_parts(struct serve *s)
     struct upstream_settings upstream = {
         .origin = s->origin,
         .ca_file = ca_file,
-        .calls_max = config->upstream_calls_max ? (size_t)config->upstream_calls_max : shares.upstream_calls,
+        .calls_max =
+            config->upstream_calls_max ? (size_t)config->upstream_calls_max : shares.upstream_calls,
         .connect_ms = (uint64_t)config->upstream_connect_timeout,
         .idle_connection_ms = (uint64_t)config->upstream_keep_timeout,
     };
@@ -43,7 +46,8 @@ void serve_open_parts(struct serve *s)
     s->upstream = upstream_open(s->core.loop, s->core.log, &upstream);
     s->fetcher = fetcher_open(s->core.loop, s->core.log, &fetch);
     s->data = open_server(s, api_data_plane(),
-                          config->server_connections_max ? (size_t)config->server_connections_max : shares.clients);
+                          config->server_connections_max ? (size_t)config->server_connections_max
+                                                         : shares.clients);
 }
 
 void serve_open_flow(struct serve *s)
@@ -80,7 +84,8 @@ bool serve_listen(struct serve *s)
     if (!listen_on(s, s->data, s->core.config.server_listen, "clients"))
         return false;
     if (!secret_is_set(&s->core.environment.admin_key)) {
-        log_info(s->core.log, "no KEYTURN_ADMIN_KEY: the admin listener does not start", log_bool("metrics", false));
+        log_info(s->core.log, "no KEYTURN_ADMIN_KEY: the admin listener does not start",
+                 log_bool("metrics", false));
         return true;
     }
     s->admin = open_server(s, api_admin_plane(), 64);
@@ -130,7 +135,8 @@ static void settle_settings(struct serve *s)
     s->settings.key_limit_nano_usd = config->keys_limit;
     limit_reset_parse(span_of(config->keys_limit_reset), &s->settings.key_limit_reset);
     s->settings.key_expires_after_ms = config->keys_expires_after;
-    s->settings.key_renew_ahead_ms = config->keys_renew_ahead < quarter_ms ? config->keys_renew_ahead : quarter_ms;
+    s->settings.key_renew_ahead_ms =
+        config->keys_renew_ahead < quarter_ms ? config->keys_renew_ahead : quarter_ms;
     s->settings.key_idle_ms = (uint64_t)config->keys_cache_idle;
     s->settings.cache_max = (size_t)config->keys_cache_max;
     s->settings.renewal_wait_ms = (uint64_t)config->renewal_wait;
@@ -145,7 +151,10 @@ static void settle_settings(struct serve *s)
     s->settings.body_max_bytes = (size_t)config->server_body_max;
 }
 
-static struct span text_or_none(const char *text) { return text[0] ? span_of(text) : SPAN_NONE; }
+static struct span text_or_none(const char *text)
+{
+    return text[0] ? span_of(text) : SPAN_NONE;
+}
 
 /* "https://host:port/api/v1": the origin to connect to, and the path before every route. */
 static void split_base_url(struct serve *s)
@@ -159,7 +168,8 @@ static void split_base_url(struct serve *s)
     s->settings.base_path = path ? span_of(path) : SPAN("");
 }
 
-static struct server *open_server(struct serve *s, const struct client_calls *plane, size_t connections_max)
+static struct server *open_server(struct serve *s, const struct client_calls *plane,
+                                  size_t connections_max)
 {
     const struct config *config = &s->core.config;
     struct server_settings settings = {
@@ -180,15 +190,19 @@ static struct server *open_server(struct serve *s, const struct client_calls *pl
     return server_open(s->core.loop, &settings, plane, &s->api, &s->request_ids);
 }
 
-static bool listen_on(struct serve *s, struct server *server, const char *addresses, const char *what)
+static bool listen_on(struct serve *s, struct server *server, const char *addresses,
+                      const char *what)
 {
     struct span rest = span_of(addresses), one;
     char address[160], bound[128], error[160];
 
     while (span_split(&rest, ',', &one)) {
-        if (!span_text(span_trim(one), address, sizeof(address)) || !server_listen(server, address, bound, error)) {
-            log_error(s->core.log, "cannot listen", log_span("address", span_trim(one)), log_text("reason", error));
-            fprintf(stderr, "keyturn: cannot listen on %.*s: %s\n", SPAN_PRINT(span_trim(one)), error);
+        if (!span_text(span_trim(one), address, sizeof(address)) ||
+            !server_listen(server, address, bound, error)) {
+            log_error(s->core.log, "cannot listen", log_span("address", span_trim(one)),
+                      log_text("reason", error));
+            fprintf(stderr, "keyturn: cannot listen on %.*s: %s\n", SPAN_PRINT(span_trim(one)),
+                    error);
             return false;
         }
         log_info(s->core.log, "listening", log_text("for", what), log_text("address", bound));
@@ -213,4 +227,7 @@ static bool pools_are_closed(const struct serve *s)
 }
 
 /* Its questions all have deadlines, so this ends. */
-static bool flow_is_over(const struct serve *s) { return !s->flow_opened || flow_is_idle(&s->flow); }
+static bool flow_is_over(const struct serve *s)
+{
+    return !s->flow_opened || flow_is_idle(&s->flow);
+}

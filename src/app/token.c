@@ -90,7 +90,8 @@ static void on_turn(struct turn *turn)
             return;
         }
         work->at = AT_USER;
-        user_ensure(&work->core.store, &work->ensure, span_of(work->user), work->tier ? tier : SPAN_NONE, turn);
+        user_ensure(&work->core.store, &work->ensure, span_of(work->user),
+                    work->tier ? tier : SPAN_NONE, turn);
         return;
     case AT_USER:
         if (work->ensure.call.end != STORE_OK)
@@ -110,7 +111,8 @@ static void on_turn(struct turn *turn)
 static void save_token(struct work *work)
 {
     unsigned char id_bytes[TOKEN_ID_SIZE], secret_bytes[32];
-    struct token_record record = {.found = true, .kind = work->service ? TOKEN_OF_SERVICE : TOKEN_OF_USER};
+    struct token_record record = {.found = true,
+                                  .kind = work->service ? TOKEN_OF_SERVICE : TOKEN_OF_USER};
     struct span kid = vault_newest_kid(work->core.vault), id, secret;
 
     random_bytes(id_bytes, sizeof(id_bytes));

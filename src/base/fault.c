@@ -17,6 +17,13 @@ const struct fault_row *fault_row(enum fault fault)
     return &rows[fault];
 }
 
+bool fault_wants_no_retry(enum fault fault)
+{
+    const struct fault_row *row = fault_row(fault);
+
+    return !row->retry && (row->status == 402 || row->status == 429);
+}
+
 bool fault_body(struct buffer *out, enum fault fault, struct span detail, struct span param,
                 struct span request_id)
 {

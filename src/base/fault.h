@@ -98,6 +98,9 @@ struct fault_row {
 /* Of FAULT_NONE there is none: asking is a bug and stops. */
 const struct fault_row *fault_row(enum fault fault);
 
+/* Official clients retry these statuses unless x-should-retry: false tells them that no retry can mend it. */
+bool fault_wants_no_retry(enum fault fault);
+
 /* The one shape of every error: {"error":{"message","type","code","param","request_id"}}. An empty detail leaves the
  * table's sentence; a detail replaces it. param may be SPAN_NONE (null). */
 bool fault_body(struct buffer *out, enum fault fault, struct span detail, struct span param,

@@ -11,7 +11,11 @@
 
 #include "base/span.h"
 
-enum { TOKEN_ID_SIZE = 12, TOKEN_SECRET_SIZE = 43, TOKEN_SIZE = 3 + TOKEN_ID_SIZE + 1 + TOKEN_SECRET_SIZE };
+enum {
+    TOKEN_ID_SIZE = 12,
+    TOKEN_SECRET_SIZE = 43,
+    TOKEN_SIZE = 3 + TOKEN_ID_SIZE + 1 + TOKEN_SECRET_SIZE
+};
 
 enum credential_kind { CREDENTIAL_NONE, CREDENTIAL_TOKEN, CREDENTIAL_UNKNOWN, CREDENTIAL_TWO };
 
@@ -24,8 +28,8 @@ struct credential {
 struct credential credential_read(const struct span *authorizations, size_t authorization_count,
                                   const struct span *api_keys, size_t api_key_count);
 /* kt_<id>_<secret> from 12 and 32 random bytes; ret_token gets TOKEN_SIZE characters and a NUL. */
-void token_compose(const unsigned char id_bytes[TOKEN_ID_SIZE], const unsigned char secret_bytes[32],
-                   char ret_token[TOKEN_SIZE + 1]);
+void token_compose(const unsigned char id_bytes[TOKEN_ID_SIZE],
+                   const unsigned char secret_bytes[32], char ret_token[TOKEN_SIZE + 1]);
 
 /* An end user's id as the back end names it: [A-Za-z0-9._@:|+~=/-]{1,128}. */
 enum { USER_ID_MAX = 128 };

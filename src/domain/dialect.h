@@ -9,19 +9,26 @@
 #include "base/buffer.h"
 #include "base/fault.h"
 
-enum dialect { DIALECT_CHAT, DIALECT_TEXT, DIALECT_RESPONSES, DIALECT_MESSAGES, DIALECT_EMBEDDINGS, DIALECT_COUNT };
+enum dialect {
+    DIALECT_CHAT,
+    DIALECT_TEXT,
+    DIALECT_RESPONSES,
+    DIALECT_MESSAGES,
+    DIALECT_EMBEDDINGS,
+    DIALECT_COUNT
+};
 
 struct dialect_row {
-    const char *name;          /* "chat", ...: the metric's and the log's word */
-    const char *path;          /* behind /v1 and behind the upstream's base: "/chat/completions" */
-    bool done_after_error;     /* the API ends a stream with data: [DONE] also after an error event */
+    const char *name;      /* "chat", ...: the metric's and the log's word */
+    const char *path;      /* behind /v1 and behind the upstream's base: "/chat/completions" */
+    bool done_after_error; /* the API ends a stream with data: [DONE] also after an error event */
 };
 
 const struct dialect_row *dialect_row(enum dialect dialect);
 
 /* The event that ends a stream which broke after its first byte, in the dialect's own shape, starting with a blank line
  * so that it stands alone wherever the stream broke. */
-bool stream_error_event(enum dialect dialect, enum fault fault, struct span detail, struct span request_id,
-                        struct buffer *out);
+bool stream_error_event(enum dialect dialect, enum fault fault, struct span detail,
+                        struct span request_id, struct buffer *out);
 
 #endif

@@ -8,8 +8,10 @@
 
 #include "base/span.h"
 
-bool header_passes_up(struct span name);   /* client's request field that goes to OpenRouter as it is */
-bool header_passes_down(struct span name); /* OpenRouter's response field that goes to the client as it is */
+bool header_passes_up(
+    struct span name); /* client's request field that goes to OpenRouter as it is */
+bool header_passes_down(
+    struct span name); /* OpenRouter's response field that goes to the client as it is */
 /* No CR, LF, NUL or other control byte. */
 bool header_value_is_fine(struct span value);
 

@@ -11,8 +11,9 @@
 
 struct inference_body {
     struct span model; /* without quotes; SPAN_NONE when absent or null */
-    bool model_escaped; /* model has escapes (PHP writes "openai\/gpt-4o"): json_resolve before comparing it */
-    struct span user;   /* the client's own; SPAN_NONE when absent, null or written with escapes */
+    bool
+        model_escaped; /* model has escapes (PHP writes "openai\/gpt-4o"): json_resolve before comparing it */
+    struct span user; /* the client's own; SPAN_NONE when absent, null or written with escapes */
     bool stream;
     struct span user_value;   /* raw value to replace; SPAN_NONE: insert instead */
     struct span safety_value; /* the same for safety_identifier */
@@ -31,7 +32,7 @@ struct body_fault {
 struct body_fault inference_body_read(struct span body, struct inference_body *ret_body);
 /* The same bytes with `user` (and safety_identifier, if the client sent one) set to the pseudonym, which needs no
  * escaping. False when out is full. */
-bool inference_body_compose(const struct inference_body *parsed, struct span body, struct span pseudonym,
-                            struct buffer *out);
+bool inference_body_compose(const struct inference_body *parsed, struct span body,
+                            struct span pseudonym, struct buffer *out);
 
 #endif

@@ -15,7 +15,15 @@
 
 enum { JSON_DEPTH_MAX = 256 };
 
-enum json_kind { JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+    JSON_NULL,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json_member {
     struct span name;  /* raw, between the quotes, escapes not resolved */
@@ -27,7 +35,8 @@ struct json_member {
 enum json_verdict { JSON_FINE, JSON_BROKEN, JSON_NOT_OBJECT };
 
 /* Calls visit for each top-level member in order; visit returns false to stop early (the verdict is JSON_FINE then). */
-enum json_verdict json_scan(struct span text, bool (*visit)(const struct json_member *member, void *context),
+enum json_verdict json_scan(struct span text,
+                            bool (*visit)(const struct json_member *member, void *context),
                             void *context, size_t *ret_bad_at);
 
 #endif

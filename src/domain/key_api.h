@@ -35,14 +35,41 @@ bool key_api_compose_create(const struct key_wish *wish, struct buffer *out);
 bool key_api_read_created(struct span body, struct secret *ret_key, struct key_facts *ret_facts);
 bool key_api_read_key(struct span body, struct key_facts *ret_facts);
 /* Calls visit for each row; ret_count tells how many rows there were (0: the last page). */
-bool key_api_read_list(struct span body, void (*visit)(const struct key_facts *facts, void *context), void *context,
+bool key_api_read_list(struct span body,
+                       void (*visit)(const struct key_facts *facts, void *context), void *context,
                        size_t *ret_count);
 /* GET /key of the management key: true when it is one. */
 bool key_api_read_is_management(struct span body, bool *ret_is_management);
 
+/* What a management call's status says. */
+static inline bool key_api_done(int status)
+{
+    return status / 100 == 2;
+}
+static inline bool key_api_missing(int status)
+{
+    return status == 404;
+}
+static inline bool key_api_refused(int status)
+{
+    return status == 401 || status == 403;
+} /* the management key itself */
+static inline bool key_api_paced(int status)
+{
+    return status == 429;
+}
+
 /* What GET /keys/{hash} proved about a key that got 401. */
-enum key_health { KEY_GONE, KEY_EXPIRED, KEY_SWITCHED_OFF, KEY_HEALTHY, KEY_UNKNOWN, KEY_MANAGEMENT_REFUSED };
-enum key_health key_api_health(int status, struct span body, int64_t now_ms, struct key_facts *ret_facts);
+enum key_health {
+    KEY_GONE,
+    KEY_EXPIRED,
+    KEY_SWITCHED_OFF,
+    KEY_HEALTHY,
+    KEY_UNKNOWN,
+    KEY_MANAGEMENT_REFUSED
+};
+enum key_health key_api_health(int status, struct span body, int64_t now_ms,
+                               struct key_facts *ret_facts);
 const char *key_health_name(enum key_health health);
 
 #endif

@@ -16,13 +16,13 @@ enum limit_reset { LIMIT_RESET_NONE, LIMIT_RESET_DAILY, LIMIT_RESET_WEEKLY, LIMI
 
 struct key_record {
     enum key_state state;
-    int64_t version;               /* counts up by one with each new key; 0: none yet */
-    char hash[KEY_HASH_SIZE + 1];  /* OpenRouter's id of the key: SHA-256 of it, hex */
+    int64_t version;              /* counts up by one with each new key; 0: none yet */
+    char hash[KEY_HASH_SIZE + 1]; /* OpenRouter's id of the key: SHA-256 of it, hex */
     char name[KEY_NAME_MAX + 1];
     char sealed[KEY_SEALED_MAX + 1];
     int64_t limit_nano_usd;
     enum limit_reset limit_reset;
-    int64_t expires_at_ms; /* 0: never */
+    int64_t expires_at_ms;                                    /* 0: never */
     int64_t created_at_ms, updated_at_ms, last_renewal_at_ms; /* 0: never */
     bool auto_renewed;
     bool proven; /* answered at least one request */

@@ -15,9 +15,11 @@
 struct token_bucket {
     uint64_t capacity_parts, parts, per_minute, at_ms;
 };
-void token_bucket_init(struct token_bucket *b, uint64_t burst, uint64_t per_minute, uint64_t now_ms);
+void token_bucket_init(struct token_bucket *b, uint64_t burst, uint64_t per_minute,
+                       uint64_t now_ms);
 bool token_bucket_take(struct token_bucket *b, uint64_t now_ms);
-uint64_t token_bucket_wait_ms(const struct token_bucket *b, uint64_t now_ms); /* until one is there; UINT64_MAX: never */
+uint64_t token_bucket_wait_ms(const struct token_bucket *b,
+                              uint64_t now_ms); /* until one is there; UINT64_MAX: never */
 
 /* Full jitter: uniform in [0, base * 2^attempt], at most cap. */
 uint64_t backoff_ms(unsigned attempt, uint64_t base_ms, uint64_t cap_ms, uint64_t random);
@@ -47,7 +49,8 @@ struct breaker {
 void breaker_init(struct breaker *b, unsigned open_at, uint64_t window_ms, uint64_t probe_ms);
 /* May this user's 401 be looked into? Turns OPEN into PROBING for the one who may. */
 bool breaker_allows(struct breaker *b, uint64_t now_ms);
-bool breaker_false_alarm(struct breaker *b, uint64_t user_hash, uint64_t now_ms); /* true when this one opened it */
+bool breaker_false_alarm(struct breaker *b, uint64_t user_hash,
+                         uint64_t now_ms);  /* true when this one opened it */
 void breaker_true_alarm(struct breaker *b); /* the key really was dead */
 void breaker_success(struct breaker *b);    /* an inference call was accepted */
 uint64_t breaker_retry_ms(const struct breaker *b, uint64_t now_ms);

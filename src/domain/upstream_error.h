@@ -11,14 +11,14 @@
 #include "domain/upstream_message.h"
 
 enum upstream_error_class {
-    UPSTREAM_ERROR_CLIENT,        /* 400 403 404 408 413 422 …: the request's own; relayed in our shape, same status */
-    UPSTREAM_ERROR_KEY,           /* 401 that may mean the key is dead: verify (5.3) */
-    UPSTREAM_ERROR_MISSING_AUTH,  /* 401 "Missing Authentication header", "No cookie auth …": our bug or a blip; one retry */
+    UPSTREAM_ERROR_CLIENT, /* 400 403 404 408 413 422 …: the request's own; relayed in our shape, same status */
+    UPSTREAM_ERROR_KEY, /* 401 that may mean the key is dead: verify (5.3) */
+    UPSTREAM_ERROR_MISSING_AUTH, /* 401 "Missing Authentication header", "No cookie auth …": our bug or a blip; one retry */
     UPSTREAM_ERROR_PROVIDER_AUTH, /* 401 with metadata.provider_name: never ours; 502 */
-    UPSTREAM_ERROR_BYOK_AUTH,     /* the same with is_byok: the caller's provider credential is bad */
-    UPSTREAM_ERROR_KEY_LIMIT,     /* 402/403: this key's cap is used: never renewed (5.4) */
-    UPSTREAM_ERROR_CREDITS,       /* 402: the account is empty: operator alarm, 503 */
-    UPSTREAM_ERROR_IN_FLIGHT,     /* 402 with Retry-After: wait and retry */
+    UPSTREAM_ERROR_BYOK_AUTH, /* the same with is_byok: the caller's provider credential is bad */
+    UPSTREAM_ERROR_KEY_LIMIT, /* 402/403: this key's cap is used: never renewed (5.4) */
+    UPSTREAM_ERROR_CREDITS,   /* 402: the account is empty: operator alarm, 503 */
+    UPSTREAM_ERROR_IN_FLIGHT, /* 402 with Retry-After: wait and retry */
     UPSTREAM_ERROR_TOO_EXPENSIVE, /* 402: lower max_tokens or prompt */
     UPSTREAM_ERROR_BUDGET,        /* 403: guardrail or workspace budget */
     UPSTREAM_ERROR_RATE,          /* 429 */
@@ -27,20 +27,28 @@ enum upstream_error_class {
 
 struct upstream_error {
     enum upstream_error_class class;
-    char message[512];       /* as told, cleaned; empty when there was none */
-    char error_type[64];     /* metadata.error_type or error.type; empty when there was none */
-    char provider_name[64];  /* empty when there was none */
-    char reasons[256];       /* metadata.reasons, a JSON array of texts, cleaned; empty when there were none */
-    char patterns[256];      /* metadata.patterns, likewise */
-    bool retry_hinted;       /* error.availability.retryable */
+    char message[512];      /* as told, cleaned; empty when there was none */
+    char error_type[64];    /* metadata.error_type or error.type; empty when there was none */
+    char provider_name[64]; /* empty when there was none */
+    char reasons
+        [256]; /* metadata.reasons, a JSON array of texts, cleaned; empty when there were none */
+    char patterns[256]; /* metadata.patterns, likewise */
+    bool retry_hinted;  /* error.availability.retryable */
 };
 
 /* Accepts the chat, Messages and Responses shapes on every route. */
 void upstream_error_read(int status, struct span body, struct upstream_error *ret_error);
 const char *upstream_error_class_name(enum upstream_error_class class);
 
+/* The request was certainly not worked on: a second try cannot be billed twice. */
+static inline bool upstream_error_is_unprocessed(int status)
+{
+    return status == 402 || status == 429 || status == 503;
+}
+
 /* The error a client gets for a relayed upstream error: our envelope, `code` as text, metadata reduced to what is
  * harmless (provider_name, error_type, reasons, patterns). */
-bool upstream_error_body(const struct upstream_error *error, int status, struct span request_id, struct buffer *out);
+bool upstream_error_body(const struct upstream_error *error, int status, struct span request_id,
+                         struct buffer *out);
 
 #endif

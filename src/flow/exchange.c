@@ -30,7 +30,8 @@ static void exchange_free(struct exchange *x);
 
 static const struct visit_calls calls = {on_body, on_body_end, on_fault, on_drained, on_gone};
 
-void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head, enum dialect dialect)
+void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head,
+                    enum dialect dialect)
 {
     struct exchange *x = must_alloc(sizeof(*x));
 
@@ -84,7 +85,8 @@ enum verdict exchange_fail(struct exchange *x, enum fault fault)
     return exchange_fail_because(x, fault, SPAN_NONE, SPAN_NONE);
 }
 
-enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct span detail, struct span param)
+enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct span detail,
+                                   struct span param)
 {
     if (x->fault == FAULT_NONE) {
         x->fault = fault;
@@ -94,7 +96,10 @@ enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct 
     return exchange_go(x, EXCHANGE_AT_answer_fault);
 }
 
-bool exchange_client_left(const struct exchange *x) { return x->client == NULL; }
+bool exchange_client_left(const struct exchange *x)
+{
+    return x->client == NULL;
+}
 
 void exchange_give_client_back(struct exchange *x)
 {
@@ -162,8 +167,8 @@ static void copy_head(struct exchange *x, const struct request_head *head)
             api_keys[api_key_count++] = field->value;
         else if (header_passes_up(field->name) && header_value_is_fine(field->value) &&
                  x->passed_count < PASSED_HEADERS_MAX)
-            x->passed[x->passed_count++] =
-                (struct header){arena_copy(&x->memory, field->name), arena_copy(&x->memory, field->value)};
+            x->passed[x->passed_count++] = (struct header){arena_copy(&x->memory, field->name),
+                                                           arena_copy(&x->memory, field->value)};
     }
     x->credential = credential_read(authorizations, authorization_count, api_keys, api_key_count);
     if (request_id_is_fine(id))

@@ -19,29 +19,32 @@
 
 struct flow;
 
-#define EXCHANGE_WAY(ROW)                                                                               \
-    ROW(ask_identity, "whose token is it: from the cache, or one read in Redis")                         \
-    ROW(got_identity, "the user, or 401")                                                               \
-    ROW(ask_body, "100 Continue; the whole body is read before anything is sent: a retry must be the same bytes") \
-    ROW(got_body, "strict JSON, no field twice; our pseudonym goes into `user`")                        \
-    ROW(ask_quota, "may this user: one script in Redis (limits and the hold join here)")                \
-    ROW(got_quota, "the tier, or 403")                                                                  \
-    ROW(ask_key, "the user's own sub-key: open in this process, or one read in Redis")                  \
-    ROW(got_key, "none yet, or expired: it is made; else on")                                           \
-    ROW(ask_renewal, "one renewal for everybody: verify, create, commit")                               \
-    ROW(got_renewal, "a new key version, or the fault that says why not")                               \
-    ROW(ask_upstream, "one POST")                                                                       \
-    ROW(got_head, "200: relay; else read the error")                                                    \
-    ROW(got_error, "whose fault: the key's (renew, retry), the upstream's (retry once), the client's (tell)") \
-    ROW(wait_retry, "a pause before the second try")                                                    \
-    ROW(relay, "bytes down as they come, pressure up")                                                  \
-    ROW(answer_error, "OpenRouter's error in our shape, without what clients must not see")             \
-    ROW(answer_fault, "our error, as a reply or as the stream's last event")                            \
-    ROW(settle, "what happened goes into the log and the measures (the ledger joins here)")             \
+#define EXCHANGE_WAY(ROW) \
+    ROW(ask_identity, "whose token is it: from the cache, or one read in Redis") \
+    ROW(got_identity, "the user, or 401") \
+    ROW(ask_body, "100 Continue; the whole body is read before anything is sent: a retry must be " \
+                  "the same bytes") \
+    ROW(got_body, "strict JSON, no field twice; our pseudonym goes into `user`") \
+    ROW(ask_quota, "may this user: one script in Redis (limits and the hold join here)") \
+    ROW(got_quota, "the tier, or 403") \
+    ROW(ask_key, "the user's own sub-key: open in this process, or one read in Redis") \
+    ROW(got_key, "none yet, or expired: it is made; else on") \
+    ROW(ask_renewal, "one renewal for everybody: verify, create, commit") \
+    ROW(got_renewal, "a new key version, or the fault that says why not") \
+    ROW(ask_upstream, "one POST") \
+    ROW(got_head, "200: relay; else read the error") \
+    ROW(got_error, \
+        "whose fault: the key's (renew, retry), the upstream's (retry once), the client's (tell)") \
+    ROW(wait_retry, "a pause before the second try") \
+    ROW(relay, "bytes down as they come, pressure up") \
+    ROW(answer_error, "OpenRouter's error in our shape, without what clients must not see") \
+    ROW(answer_fault, "our error, as a reply or as the stream's last event") \
+    ROW(settle, "what happened goes into the log and the measures (the ledger joins here)") \
     ROW(finish, "everything given back")
 
 /* From a route's handler: attaches itself to the client. */
-void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head, enum dialect dialect);
+void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head,
+                    enum dialect dialect);
 
 /* A member of flow->exchanges looks around again. */
 void exchange_wake(struct list *in_flight);

@@ -12,7 +12,8 @@ enum verdict exchange_ask_identity(struct exchange *x)
 
     switch (x->credential.kind) {
     case CREDENTIAL_NONE:
-        return flow->settings->user_dev ? user_known(x, SPAN("dev"), EXCHANGE_AT_ask_body) : exchange_fail(x, FAULT_NO_CREDENTIAL);
+        return flow->settings->user_dev ? user_known(x, SPAN("dev"), EXCHANGE_AT_ask_body)
+                                        : exchange_fail(x, FAULT_NO_CREDENTIAL);
     case CREDENTIAL_UNKNOWN:
         return exchange_fail(x, FAULT_BAD_CREDENTIAL);
     case CREDENTIAL_TWO:
@@ -40,7 +41,8 @@ enum verdict exchange_got_identity(struct exchange *x)
     case IDENTITY_SERVICE:
         break;
     }
-    return x->end_user.at ? user_known(x, x->end_user, EXCHANGE_AT_ask_body) : exchange_go(x, EXCHANGE_AT_ask_body);
+    return x->end_user.at ? user_known(x, x->end_user, EXCHANGE_AT_ask_body)
+                          : exchange_go(x, EXCHANGE_AT_ask_body);
 }
 
 enum verdict exchange_ask_body(struct exchange *x)
@@ -66,7 +68,8 @@ enum verdict exchange_got_body(struct exchange *x)
     x->body_us = loop_now_us(x->flow->loop);
     wrong = inference_body_read(body, &x->parsed);
     if (wrong.detail)
-        return exchange_fail_because(x, FAULT_BAD_REQUEST, span_of(wrong.detail), span_of(wrong.param));
+        return exchange_fail_because(x, FAULT_BAD_REQUEST, span_of(wrong.detail),
+                                     span_of(wrong.param));
     if (!x->user[0])
         return name_end_user(x);
     return exchange_go(x, EXCHANGE_AT_ask_quota);
@@ -75,7 +78,8 @@ enum verdict exchange_got_body(struct exchange *x)
 enum verdict exchange_ask_quota(struct exchange *x)
 {
     x->at = EXCHANGE_AT_got_quota;
-    user_admit(x->flow->store, &x->admission, span_of(x->user), x->flow->settings->default_tier, &x->turn);
+    user_admit(x->flow->store, &x->admission, span_of(x->user), x->flow->settings->default_tier,
+               &x->turn);
     return WAIT;
 }
 
@@ -117,8 +121,11 @@ enum verdict exchange_got_key(struct exchange *x)
     case KEY_ASK_STORE_DOWN:
         return exchange_fail(x, FAULT_STORE_DOWN);
     case KEY_ASK_UNREADABLE:
-        log_error(flow->log, "a stored key cannot be opened with the roots in KEYTURN_ENCRYPTION_SECRET; add the root it "
-                             "was sealed with", log_text("user", x->user));
+        log_error(flow->log,
+                  "a stored key cannot be opened with the roots in KEYTURN_ENCRYPTION_SECRET; add "
+                  "the root it "
+                  "was sealed with",
+                  log_text("user", x->user));
         return exchange_fail(x, FAULT_INTERNAL);
     case KEY_ASK_READY:
         break;
@@ -131,7 +138,8 @@ enum verdict exchange_got_key(struct exchange *x)
     left_ms = key->expires_at_ms ? key->expires_at_ms - loop_wall_ms(flow->loop) : INT64_MAX;
     if (left_ms <= 0 && !x->renewed)
         return exchange_go(x, EXCHANGE_AT_ask_renewal);
-    if (left_ms < flow->settings->key_renew_ahead_ms && loop_now_ms(flow->loop) >= key->ahead_after_ms) {
+    if (left_ms < flow->settings->key_renew_ahead_ms &&
+        loop_now_ms(flow->loop) >= key->ahead_after_ms) {
         key->ahead_after_ms = loop_now_ms(flow->loop) + AHEAD_EVERY_MS;
         renewal_join(&flow->renewals, NULL, span_of(x->user), CLAIM_AHEAD, key->version, NULL);
     }
@@ -148,7 +156,8 @@ enum verdict exchange_ask_renewal(struct exchange *x)
         return exchange_go(x, EXCHANGE_AT_ask_key);
     }
     x->at = EXCHANGE_AT_got_renewal;
-    renewal_join(&x->flow->renewals, &x->renewal, span_of(x->user), reason, x->key_version, &x->turn);
+    renewal_join(&x->flow->renewals, &x->renewal, span_of(x->user), reason, x->key_version,
+                 &x->turn);
     return GO_ON;
 }
 
@@ -163,7 +172,8 @@ enum verdict exchange_got_renewal(struct exchange *x)
     renewal_leave(&x->renewal);
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
-    if (outcome == RENEWAL_HEALTHY && x->tries < TRIES_MAX) { /* an outage: the same key once more, after a pause */
+    if (outcome == RENEWAL_HEALTHY &&
+        x->tries < TRIES_MAX) { /* an outage: the same key once more, after a pause */
         x->outage = true;
         return exchange_pause(x, OUTAGE_PAUSE_MS / 2 + x->flow->random() % OUTAGE_PAUSE_MS);
     }
@@ -186,9 +196,10 @@ static enum verdict name_end_user(struct exchange *x)
 static enum verdict user_known(struct exchange *x, struct span user, enum exchange_at next)
 {
     if (!user_id_is_fine(user))
-        return exchange_fail_because(
-            x, FAULT_BAD_REQUEST,
-            SPAN("The end user's id must be 1 to 128 characters of A-Z a-z 0-9 . _ @ : | + ~ = / -."), SPAN("user"));
+        return exchange_fail_because(x, FAULT_BAD_REQUEST,
+                                     SPAN("The end user's id must be 1 to 128 characters of A-Z "
+                                          "a-z 0-9 . _ @ : | + ~ = / -."),
+                                     SPAN("user"));
     span_text(user, x->user, sizeof(x->user));
     return exchange_go(x, next);
 }

@@ -10,8 +10,10 @@ static void begin_relay(struct exchange *x);
 static enum verdict relay_ended(struct exchange *x);
 static enum verdict relay_without_client(struct exchange *x);
 static void upstream_accepted(struct exchange *x);
-static void send_head(struct exchange *x, int status, int64_t body_size, const struct header *more, size_t more_count);
-static void send_whole(struct exchange *x, int status, struct span body, const struct header *more, size_t more_count);
+static void send_head(struct exchange *x, int status, int64_t body_size, const struct header *more,
+                      size_t more_count);
+static void send_whole(struct exchange *x, int status, struct span body, const struct header *more,
+                       size_t more_count);
 static void end_stream_with_fault(struct exchange *x);
 static void reply_with_fault(struct exchange *x);
 static struct span number_text(uint64_t number, char text[NUMBER_MAX]);
@@ -72,17 +74,24 @@ enum verdict exchange_settle(struct exchange *x)
 
     if (x->reply_status)
         metric_add(flow->metrics, MEASURE_REQUESTS, x->dialect, measure_status(x->reply_status), 1);
-    log_info(flow->log, "request", log_text("request_id", x->request_id), log_span("client_request_id", x->echoed_id),
-             log_text("user", x->user[0] ? x->user : NULL), log_text("tier", x->tier[0] ? x->tier : NULL),
-             log_text("route", dialect_row(x->dialect)->name), log_span("model", span_first(x->parsed.model, 128)),
-             log_bool("stream", x->parsed.stream), log_int("status", x->reply_status),
-             log_text("fault", x->fault ? fault_row(x->fault)->name : NULL), log_int("upstream_status", x->up.status),
-             log_text("upstream_error", x->up.status >= 400 ? upstream_error_class_name(x->error.class) : NULL),
-             log_int("tries", x->tries), log_bool("renewed", x->renewed), log_int("key_version", x->key_version),
-             log_span("generation_id", x->up.generation_id), log_int("bytes_down", (int64_t)x->bytes_down),
-             log_bool("client_gone", x->fault == FAULT_NONE && x->reply_status == 0),
-             log_int("first_byte_us", x->first_byte_us ? (int64_t)(x->first_byte_us - x->began_us) : 0),
-             log_int("us", (int64_t)(now_us - x->began_us)));
+    log_info(
+        flow->log, "request", log_text("request_id", x->request_id),
+        log_span("client_request_id", x->echoed_id), log_text("user", x->user[0] ? x->user : NULL),
+        log_text("tier", x->tier[0] ? x->tier : NULL),
+        log_text("route", dialect_row(x->dialect)->name),
+        log_span("model", span_first(x->parsed.model, 128)), log_bool("stream", x->parsed.stream),
+        log_int("status", x->reply_status),
+        log_text("fault", x->fault ? fault_row(x->fault)->name : NULL),
+        log_int("upstream_status", x->up.status),
+        log_text("upstream_error",
+                 x->error.message[0] || x->error.class ? upstream_error_class_name(x->error.class)
+                                                       : NULL),
+        log_int("tries", x->tries), log_bool("renewed", x->renewed),
+        log_int("key_version", x->key_version), log_span("generation_id", x->up.generation_id),
+        log_int("bytes_down", (int64_t)x->bytes_down),
+        log_bool("client_gone", x->fault == FAULT_NONE && x->reply_status == 0),
+        log_int("first_byte_us", x->first_byte_us ? (int64_t)(x->first_byte_us - x->began_us) : 0),
+        log_int("us", (int64_t)(now_us - x->began_us)));
     return exchange_go(x, EXCHANGE_AT_finish);
 }
 
@@ -108,7 +117,8 @@ static void begin_relay(struct exchange *x)
 static enum verdict relay_ended(struct exchange *x)
 {
     if (x->up.end != UPSTREAM_DONE)
-        return exchange_fail(x, x->up.end == UPSTREAM_STALLED ? FAULT_UPSTREAM_SLOW : FAULT_UPSTREAM_BAD);
+        return exchange_fail(x, x->up.end == UPSTREAM_STALLED ? FAULT_UPSTREAM_SLOW
+                                                              : FAULT_UPSTREAM_BAD);
     exchange_give_client_back(x);
     return exchange_go(x, EXCHANGE_AT_settle);
 }
@@ -146,7 +156,8 @@ static void upstream_accepted(struct exchange *x)
     }
 }
 
-static void send_head(struct exchange *x, int status, int64_t body_size, const struct header *more, size_t more_count)
+static void send_head(struct exchange *x, int status, int64_t body_size, const struct header *more,
+                      size_t more_count)
 {
     struct header rows[REPLY_HEADERS_MAX];
     char overhead[NUMBER_MAX];
@@ -157,7 +168,8 @@ static void send_head(struct exchange *x, int status, int64_t body_size, const s
     x->first_byte_us = now_us;
     for (size_t i = 0; i < more_count; i++)
         rows[count++] = more[i];
-    rows[count++] = (struct header){SPAN("x-request-id"), x->echoed_id.at ? x->echoed_id : span_of(x->request_id)};
+    rows[count++] = (struct header){SPAN("x-request-id"),
+                                    x->echoed_id.at ? x->echoed_id : span_of(x->request_id)};
     rows[count++] = (struct header){SPAN("x-keyturn-overhead-us"), number_text(own_us, overhead)};
     if (x->tier[0])
         rows[count++] = (struct header){SPAN("x-keyturn-tier"), span_of(x->tier)};
@@ -172,7 +184,8 @@ static void send_head(struct exchange *x, int status, int64_t body_size, const s
     client_reply_head(x->client, &(struct reply_head){status, {rows, count}, body_size});
 }
 
-static void send_whole(struct exchange *x, int status, struct span body, const struct header *more, size_t more_count)
+static void send_whole(struct exchange *x, int status, struct span body, const struct header *more,
+                       size_t more_count)
 {
     struct header rows[REPLY_HEADERS_MAX - 6] = {{SPAN("content-type"), SPAN("application/json")}};
     size_t count = 1;
@@ -206,10 +219,11 @@ static void reply_with_fault(struct exchange *x)
     if (row->retry_after_s) {
         uint64_t after_s = (uint64_t)row->retry_after_s;
         if (x->renewal.outcome == RENEWAL_BREAKER_OPEN)
-            after_s = breaker_retry_ms(&x->flow->renewals.breaker, loop_now_ms(x->flow->loop)) / 1000 + 1;
+            after_s =
+                breaker_retry_ms(&x->flow->renewals.breaker, loop_now_ms(x->flow->loop)) / 1000 + 1;
         more[count++] = (struct header){SPAN("retry-after"), number_text(after_s, seconds)};
     }
-    if (!row->retry && (row->status == 402 || row->status == 429))
+    if (fault_wants_no_retry(x->fault))
         more[count++] = (struct header){SPAN("x-should-retry"), SPAN("false")};
     buffer_init(&body, ANSWER_MAX);
     fault_body(&body, x->fault, x->fault_detail, x->fault_param, span_of(x->request_id));

@@ -2,8 +2,12 @@
 #include "domain/header_rules.h"
 #include "flow/exchange_way.h"
 
-
-enum { ERROR_BODY_MAX = 64 * 1024, RETRY_AFTER_MAX_S = 5, FRESH_KEY_MS = 5000, ASK_HEADERS_MAX = PASSED_HEADERS_MAX + 4 };
+enum {
+    ERROR_BODY_MAX = 64 * 1024,
+    RETRY_AFTER_MAX_S = 5,
+    FRESH_KEY_MS = 5000,
+    ASK_HEADERS_MAX = PASSED_HEADERS_MAX + 4
+};
 
 static void on_head(struct upstream_call *call, const struct upstream_head *head);
 static bool on_body(struct upstream_call *call, struct span bytes);
@@ -32,7 +36,8 @@ enum verdict exchange_ask_upstream(struct exchange *x)
                                 flow_pseudonym(flow, span_of(x->user), pseudonym), &x->sent_body))
         return exchange_fail(x, FAULT_BODY_TOO_LARGE);
     forget_answer(x);
-    ask.path = arena_format(&x->memory, "%.*s%s", SPAN_PRINT(flow->settings->base_path), dialect_row(x->dialect)->path);
+    ask.path = arena_format(&x->memory, "%.*s%s", SPAN_PRINT(flow->settings->base_path),
+                            dialect_row(x->dialect)->path);
     ask.headers = (struct headers){rows, compose_headers(x, rows)};
     ask.bearer = &key->secret;
     ask.body = buffer_view(&x->sent_body);
@@ -74,13 +79,16 @@ enum verdict exchange_got_error(struct exchange *x)
     }
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
-    upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX), &x->error);
+    upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX),
+                        &x->error);
     switch (x->error.class) {
     case UPSTREAM_ERROR_KEY:
         return key_was_refused(x);
     case UPSTREAM_ERROR_MISSING_AUTH:
-        log_error(x->flow->log, "OpenRouter says our request carried no credential; tried once more with the same key",
-                  log_text("request_id", x->request_id));
+        log_error(
+            x->flow->log,
+            "OpenRouter says our request carried no credential; tried once more with the same key",
+            log_text("request_id", x->request_id));
         return may_retry(x) ? exchange_pause(x, 100) : exchange_fail(x, FAULT_UPSTREAM_REFUSED);
     case UPSTREAM_ERROR_PROVIDER_AUTH:
     case UPSTREAM_ERROR_BYOK_AUTH:
@@ -89,8 +97,10 @@ enum verdict exchange_got_error(struct exchange *x)
         return exchange_fail(x, FAULT_QUOTA_SPENT);
     case UPSTREAM_ERROR_CREDITS:
         metric_add(x->flow->metrics, MEASURE_OUT_OF_CREDITS, 0, 0, 1);
-        log_error(x->flow->log, "the OpenRouter account is out of credits: add credits; requests get 503 until then",
-                  log_text("request_id", x->request_id));
+        log_error(
+            x->flow->log,
+            "the OpenRouter account is out of credits: add credits; requests get 503 until then",
+            log_text("request_id", x->request_id));
         return exchange_fail(x, FAULT_OUT_OF_CREDITS);
     case UPSTREAM_ERROR_IN_FLIGHT:
     case UPSTREAM_ERROR_RATE:
@@ -131,12 +141,15 @@ static void on_head(struct upstream_call *call, const struct upstream_head *head
     for (size_t i = 0; i < head->headers.count && up->header_count < PASSED_HEADERS_MAX; i++) {
         const struct header *field = &head->headers.rows[i];
         if (header_passes_down(field->name) && header_value_is_fine(field->value))
-            up->headers[up->header_count++] =
-                (struct header){arena_copy(&x->memory, field->name), arena_copy(&x->memory, field->value)};
+            up->headers[up->header_count++] = (struct header){arena_copy(&x->memory, field->name),
+                                                              arena_copy(&x->memory, field->value)};
     }
-    up->content_type = header_find((struct headers){up->headers, up->header_count}, SPAN("content-type"));
-    up->generation_id = header_find((struct headers){up->headers, up->header_count}, SPAN("x-generation-id"));
-    up->retry_after = header_find((struct headers){up->headers, up->header_count}, SPAN("retry-after"));
+    up->content_type =
+        header_find((struct headers){up->headers, up->header_count}, SPAN("content-type"));
+    up->generation_id =
+        header_find((struct headers){up->headers, up->header_count}, SPAN("x-generation-id"));
+    up->retry_after =
+        header_find((struct headers){up->headers, up->header_count}, SPAN("retry-after"));
     loop_post(x->flow->loop, &x->turn);
 }
 
@@ -151,7 +164,8 @@ static bool on_body(struct upstream_call *call, struct span bytes)
         client_reply_body(x->client, bytes);
         x->up.paused = client_is_full(x->client);
     } else {
-        x->up.paused = !buffer_append(&x->up.held, bytes) || buffer_size(&x->up.held) >= ERROR_BODY_MAX;
+        x->up.paused =
+            !buffer_append(&x->up.held, bytes) || buffer_size(&x->up.held) >= ERROR_BODY_MAX;
         loop_post(x->flow->loop, &x->turn);
     }
     return !x->up.paused;
@@ -193,12 +207,13 @@ static void forget_answer(struct exchange *x)
 static enum verdict ended_without_head(struct exchange *x)
 {
     static const enum fault faults[] = {
-        [UPSTREAM_DONE] = FAULT_UPSTREAM_BAD,      [UPSTREAM_UNREACHED] = FAULT_UPSTREAM_DOWN,
-        [UPSTREAM_LOST] = FAULT_UPSTREAM_BAD,      [UPSTREAM_CUT] = FAULT_UPSTREAM_BAD,
+        [UPSTREAM_DONE] = FAULT_UPSTREAM_BAD,       [UPSTREAM_UNREACHED] = FAULT_UPSTREAM_DOWN,
+        [UPSTREAM_LOST] = FAULT_UPSTREAM_BAD,       [UPSTREAM_CUT] = FAULT_UPSTREAM_BAD,
         [UPSTREAM_LATE_HEAD] = FAULT_UPSTREAM_SLOW, [UPSTREAM_STALLED] = FAULT_UPSTREAM_SLOW,
     };
 
-    if (x->up.end == UPSTREAM_UNREACHED && !exchange_client_left(x) && may_retry(x)) /* nothing left: safe */
+    if (x->up.end == UPSTREAM_UNREACHED && !exchange_client_left(x) &&
+        may_retry(x)) /* nothing left: safe */
         return exchange_pause(x, backoff_ms(0, 100, 2000, x->flow->random()));
     return exchange_fail(x, faults[x->up.end]);
 }
@@ -232,10 +247,10 @@ static bool may_retry(struct exchange *x)
 static enum verdict retry_hinted_or_tell(struct exchange *x)
 {
     uint64_t after_s = 0;
-    bool soon = x->up.retry_after.at && span_u64(x->up.retry_after, &after_s) && after_s <= RETRY_AFTER_MAX_S;
-    bool not_processed = x->up.status == 402 || x->up.status == 429 || x->up.status == 503;
+    bool soon = x->up.retry_after.at && span_u64(x->up.retry_after, &after_s) &&
+                after_s <= RETRY_AFTER_MAX_S;
 
-    if (soon && not_processed && may_retry(x))
+    if (soon && upstream_error_is_unprocessed(x->up.status) && may_retry(x))
         return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
     if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
         return exchange_fail(x, FAULT_UPSTREAM_DOWN);

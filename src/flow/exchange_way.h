@@ -14,11 +14,16 @@ enum exchange_at {
 #define ROW(name, text) EXCHANGE_AT_##name,
     EXCHANGE_WAY(ROW)
 #undef ROW
-    EXCHANGE_AT_COUNT
+        EXCHANGE_AT_COUNT
 };
 
-enum { EXCHANGE_ARENA_MAX = 64 * 1024, PASSED_HEADERS_MAX = 16, HELD_MAX = 256 * 1024, TRIES_MAX = 2,
-       FRESH_KEY_TRIES_MAX = 2 };
+enum {
+    EXCHANGE_ARENA_MAX = 64 * 1024,
+    PASSED_HEADERS_MAX = 16,
+    HELD_MAX = 256 * 1024,
+    TRIES_MAX = 2,
+    FRESH_KEY_TRIES_MAX = 2
+};
 
 /* What the upstream told, recorded by its callbacks. */
 struct upstream_record {
@@ -44,13 +49,14 @@ struct exchange {
     enum fault fault;
     struct span fault_detail, fault_param;
 
-    char request_id[REQUEST_ID_MAX + 1]; /* ours: the log's, the ledger's */
-    struct span echoed_id;               /* the caller's own, if it sent a fine one */
+    char request_id[REQUEST_ID_MAX + 1];      /* ours: the log's, the ledger's */
+    struct span echoed_id;                    /* the caller's own, if it sent a fine one */
     struct header passed[PASSED_HEADERS_MAX]; /* the client's fields that go up */
     size_t passed_count;
     struct span end_user; /* X-Keyturn-User */
 
-    struct credential credential; /* spans into the client's head; taken by ask_identity, cleared then */
+    struct credential
+        credential; /* spans into the client's head; taken by ask_identity, cleared then */
     struct identity_ask identity;
     char user[USER_ID_MAX + 1];
 
@@ -87,7 +93,8 @@ EXCHANGE_WAY(ROW)
 enum verdict exchange_go(struct exchange *x, enum exchange_at at);
 /* The first cause wins; detail and param must outlive the exchange or live in its arena. */
 enum verdict exchange_fail(struct exchange *x, enum fault fault);
-enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct span detail, struct span param);
+enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct span detail,
+                                   struct span param);
 /* Tries again after a pause, with whatever key is current then. */
 enum verdict exchange_pause(struct exchange *x, uint64_t after_ms);
 bool exchange_client_left(const struct exchange *x);

@@ -34,7 +34,8 @@ void flow_cut(struct flow *flow)
 
 bool flow_is_idle(const struct flow *flow)
 {
-    return flow->exchange_count == 0 && flow->renewals.count == 0 && sweeper_is_idle(&flow->sweeper);
+    return flow->exchange_count == 0 && flow->renewals.count == 0 &&
+           sweeper_is_idle(&flow->sweeper);
 }
 
 void flow_close(struct flow *flow)
@@ -48,7 +49,8 @@ void flow_close(struct flow *flow)
     wipe(flow->pseudonym_key, sizeof(flow->pseudonym_key));
 }
 
-struct span flow_pseudonym(const struct flow *flow, struct span user, char ret_text[PSEUDONYM_SIZE + 1])
+struct span flow_pseudonym(const struct flow *flow, struct span user,
+                           char ret_text[PSEUDONYM_SIZE + 1])
 {
     unsigned char mac[DIGEST_SIZE];
 

@@ -28,22 +28,22 @@
 enum { DEPLOYMENT_MAX = 32, PSEUDONYM_SIZE = 32 };
 
 struct flow_settings {
-    struct span base_path;    /* of OpenRouter's URL: "/api/v1" */
+    struct span base_path;      /* of OpenRouter's URL: "/api/v1" */
     struct span referer, title; /* HTTP-Referer and X-OpenRouter-Title; SPAN_NONE: not sent */
-    struct span default_tier; /* unknown users are made with it; SPAN_NONE: refused */
-    bool user_dev;            /* a request without credentials is the user "dev" (development only) */
+    struct span default_tier;   /* unknown users are made with it; SPAN_NONE: refused */
+    bool user_dev; /* a request without credentials is the user "dev" (development only) */
 
     int64_t key_limit_nano_usd; /* of new keys; -1: none */
     enum limit_reset key_limit_reset;
     int64_t key_expires_after_ms; /* 0: never */
     int64_t key_renew_ahead_ms;   /* before expires_at */
 
-    uint64_t key_idle_ms;       /* an unused open key is wiped after this */
-    size_t cache_max;           /* entries of each cache */
-    uint64_t renewal_wait_ms;   /* a request waits at most this long for its key */
-    uint64_t renewal_pace_ms;   /* at most one renewal per user in this time */
+    uint64_t key_idle_ms;     /* an unused open key is wiped after this */
+    size_t cache_max;         /* entries of each cache */
+    uint64_t renewal_wait_ms; /* a request waits at most this long for its key */
+    uint64_t renewal_pace_ms; /* at most one renewal per user in this time */
     uint64_t renewal_lease_ms;
-    uint64_t control_ms;        /* one management call */
+    uint64_t control_ms; /* one management call */
     uint64_t sweep_every_ms, sweep_age_ms;
     uint64_t head_stream_ms, head_plain_ms, idle_ms; /* waiting for OpenRouter */
     size_t body_max_bytes;
@@ -63,7 +63,8 @@ struct flow {
 
     char instance[INSTANCE_ID_MAX + 1];
     char deployment[DEPLOYMENT_MAX + 1];
-    unsigned char pseudonym_key[DIGEST_SIZE]; /* the deployment's pepper: outlives the vault's roots */
+    unsigned char
+        pseudonym_key[DIGEST_SIZE]; /* the deployment's pepper: outlives the vault's roots */
     struct request_ids *request_ids;
 
     struct identities identities;
@@ -88,6 +89,7 @@ bool flow_is_idle(const struct flow *flow); /* nothing under way: no exchange, n
 void flow_close(struct flow *flow);
 
 /* A user's stable pseudonym towards OpenRouter and providers: 32 hex characters. */
-struct span flow_pseudonym(const struct flow *flow, struct span user, char ret_text[PSEUDONYM_SIZE + 1]);
+struct span flow_pseudonym(const struct flow *flow, struct span user,
+                           char ret_text[PSEUDONYM_SIZE + 1]);
 
 #endif

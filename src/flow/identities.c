@@ -16,7 +16,8 @@ struct entry {
     struct deadline negative;
     struct token_load load;
     struct identities *identities;
-    bool loading, stale; /* stale: changed in Redis while we were loading, or nobody tells us of changes */
+    bool loading,
+        stale; /* stale: changed in Redis while we were loading, or nobody tells us of changes */
     char id[TOKEN_ID_SIZE + 1];
 };
 
@@ -49,11 +50,12 @@ void identities_close(struct identities *identities)
     deadline_class_close(&identities->negatives);
 }
 
-void identity_ask(struct identities *identities, struct identity_ask *ask, struct span token_id, struct span token_secret,
-                  struct turn *wake)
+void identity_ask(struct identities *identities, struct identity_ask *ask, struct span token_id,
+                  struct span token_secret, struct turn *wake)
 {
     struct map_entry *found = map_find(&identities->entries, token_id);
-    struct entry *entry = found ? container_of(found, struct entry, by_id) : entry_new(identities, token_id);
+    struct entry *entry =
+        found ? container_of(found, struct entry, by_id) : entry_new(identities, token_id);
 
     list_init(&ask->link);
     ask->wake = wake;
@@ -81,9 +83,13 @@ void identities_set_blind(struct identities *identities, bool blind)
     map_each(&identities->entries, forget_one, NULL);
 }
 
-size_t identities_count(const struct identities *identities) { return identities->entries.size; }
+size_t identities_count(const struct identities *identities)
+{
+    return identities->entries.size;
+}
 
-bool token_mac(const struct vault *vault, struct span kid, struct span token_secret, unsigned char ret_mac[DIGEST_SIZE])
+bool token_mac(const struct vault *vault, struct span kid, struct span token_secret,
+               unsigned char ret_mac[DIGEST_SIZE])
 {
     unsigned char key[DIGEST_SIZE];
     bool known = vault_derive(vault, kid, SPAN("client token"), key);
@@ -172,7 +178,8 @@ static enum identity_verdict judge(struct identities *identities, const struct t
     unsigned char mac[DIGEST_SIZE];
     bool same;
 
-    if (!record->found || !token_mac(identities->flow->vault, span_of(record->kid), secret_reveal(proof), mac))
+    if (!record->found ||
+        !token_mac(identities->flow->vault, span_of(record->kid), secret_reveal(proof), mac))
         return IDENTITY_UNKNOWN;
     same = same_bytes(mac, record->mac, sizeof(mac));
     wipe(mac, sizeof(mac));

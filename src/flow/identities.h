@@ -18,7 +18,13 @@
 
 struct flow;
 
-enum identity_verdict { IDENTITY_WAITING, IDENTITY_USER, IDENTITY_SERVICE, IDENTITY_UNKNOWN, IDENTITY_STORE_DOWN };
+enum identity_verdict {
+    IDENTITY_WAITING,
+    IDENTITY_USER,
+    IDENTITY_SERVICE,
+    IDENTITY_UNKNOWN,
+    IDENTITY_STORE_DOWN
+};
 
 /* Embedded in the asker, which stays until the verdict is there. */
 struct identity_ask {
@@ -40,13 +46,15 @@ struct identities {
 void identities_open(struct identities *identities, struct flow *flow, const uint64_t map_seed[2]);
 void identities_close(struct identities *identities);
 /* The verdict may be there at once; otherwise wake is posted when it is. */
-void identity_ask(struct identities *identities, struct identity_ask *ask, struct span token_id, struct span token_secret,
-                  struct turn *wake);
+void identity_ask(struct identities *identities, struct identity_ask *ask, struct span token_id,
+                  struct span token_secret, struct turn *wake);
 void identities_forget(struct identities *identities, struct span token_id);
-void identities_set_blind(struct identities *identities, bool blind); /* forgets everything either way */
+void identities_set_blind(struct identities *identities,
+                          bool blind); /* forgets everything either way */
 size_t identities_count(const struct identities *identities);
 
 /* HMAC of a token's secret part under the key derived from kid; false: kid unknown. For making and checking tokens. */
-bool token_mac(const struct vault *vault, struct span kid, struct span token_secret, unsigned char ret_mac[DIGEST_SIZE]);
+bool token_mac(const struct vault *vault, struct span kid, struct span token_secret,
+               unsigned char ret_mac[DIGEST_SIZE]);
 
 #endif

@@ -14,7 +14,7 @@ struct entry {
     struct open_key key; /* set when verdict is KEY_ASK_READY */
     struct keyring *keyring;
     enum key_ask_verdict verdict; /* KEY_ASK_WAITING while loading */
-    bool stale;                   /* changed in Redis while we were loading, or nobody tells us of changes */
+    bool stale; /* changed in Redis while we were loading, or nobody tells us of changes */
     char user[USER_ID_MAX + 1];
 };
 
@@ -64,7 +64,10 @@ void key_ask(struct keyring *keyring, struct key_ask *ask, struct span user, str
         deadline_join(&keyring->idle, &entry->idle);
 }
 
-size_t keyring_count(const struct keyring *keyring) { return keyring->entries.size; }
+size_t keyring_count(const struct keyring *keyring)
+{
+    return keyring->entries.size;
+}
 
 struct open_key *keyring_find(struct keyring *keyring, struct span user)
 {
@@ -73,11 +76,14 @@ struct open_key *keyring_find(struct keyring *keyring, struct span user)
     return entry && entry->verdict == KEY_ASK_READY ? &entry->key : NULL;
 }
 
-void keyring_put(struct keyring *keyring, struct span user, const struct key_record *record, struct secret *take_secret)
+void keyring_put(struct keyring *keyring, struct span user, const struct key_record *record,
+                 struct secret *take_secret)
 {
     struct entry *entry = entry_find(keyring, user);
 
-    if (entry && entry->verdict == KEY_ASK_WAITING) { /* a load is under way: it will bring at least this version */
+    if (entry &&
+        entry->verdict ==
+            KEY_ASK_WAITING) { /* a load is under way: it will bring at least this version */
         secret_done(take_secret);
         return;
     }
@@ -147,7 +153,8 @@ static void on_entry_turn(struct turn *turn)
         entry_drop(entry);
         return;
     }
-    entry->verdict = entry->load.call.end == STORE_OK ? open_record(entry, &entry->load.record) : KEY_ASK_STORE_DOWN;
+    entry->verdict = entry->load.call.end == STORE_OK ? open_record(entry, &entry->load.record)
+                                                      : KEY_ASK_STORE_DOWN;
     while ((node = list_first(&entry->waiters))) {
         struct key_ask *ask = container_of(node, struct key_ask, link);
         list_remove(node);
@@ -168,7 +175,8 @@ static enum key_ask_verdict open_record(struct entry *entry, const struct key_re
         return KEY_ASK_ABSENT;
     if (record->state == KEY_DISABLED)
         return KEY_ASK_DISABLED;
-    if (vault_unseal(entry->keyring->flow->vault, &context, span_of(record->sealed), &entry->key.secret) != SEAL_OPENED)
+    if (vault_unseal(entry->keyring->flow->vault, &context, span_of(record->sealed),
+                     &entry->key.secret) != SEAL_OPENED)
         return KEY_ASK_UNREADABLE;
     set_key(entry, record);
     return KEY_ASK_READY;
@@ -199,7 +207,8 @@ static void make_room(struct keyring *keyring)
 {
     struct list *first;
 
-    if (keyring->entries.size < keyring->flow->settings->cache_max || !(first = list_first(&keyring->idle.members)))
+    if (keyring->entries.size < keyring->flow->settings->cache_max ||
+        !(first = list_first(&keyring->idle.members)))
         return;
     entry_drop(container_of(container_of(first, struct deadline, link), struct entry, idle));
 }

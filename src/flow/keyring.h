@@ -17,8 +17,14 @@
 
 struct flow;
 
-enum key_ask_verdict { KEY_ASK_WAITING, KEY_ASK_READY, KEY_ASK_ABSENT, KEY_ASK_DISABLED, KEY_ASK_STORE_DOWN,
-                       KEY_ASK_UNREADABLE };
+enum key_ask_verdict {
+    KEY_ASK_WAITING,
+    KEY_ASK_READY,
+    KEY_ASK_ABSENT,
+    KEY_ASK_DISABLED,
+    KEY_ASK_STORE_DOWN,
+    KEY_ASK_UNREADABLE
+};
 
 /* One user's key as this process knows it. */
 struct open_key {
@@ -49,7 +55,8 @@ size_t keyring_count(const struct keyring *keyring);
 /* The user's open key, NULL if it is not here; valid until the loop's next turn. */
 struct open_key *keyring_find(struct keyring *keyring, struct span user);
 /* A key we just made; takes the secret's bytes over. */
-void keyring_put(struct keyring *keyring, struct span user, const struct key_record *record, struct secret *take_secret);
+void keyring_put(struct keyring *keyring, struct span user, const struct key_record *record,
+                 struct secret *take_secret);
 void keyring_forget(struct keyring *keyring, struct span user);
 void keyring_set_blind(struct keyring *keyring, bool blind);
 

@@ -6,12 +6,13 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-static const int statuses[] = {200, 201, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 414, 417,
-                               422, 429, 431, 500, 502, 503, 504, 524, 529, 0};
+static const int statuses[] = {200, 201, 400, 401, 402, 403, 404, 405, 408, 409, 410, 413,
+                               414, 417, 422, 429, 431, 500, 502, 503, 504, 524, 529, 0};
 static const char *const status_names[COUNT(statuses)] = {
     "200", "201", "400", "401", "402", "403", "404", "405", "408", "409", "410", "413",
     "414", "417", "422", "429", "431", "500", "502", "503", "504", "524", "529", "other"};
-static const char *const route_names[DIALECT_COUNT] = {"chat", "text", "responses", "messages", "embeddings"};
+static const char *const route_names[DIALECT_COUNT] = {"chat", "text", "responses", "messages",
+                                                       "embeddings"};
 static const char *const outcome_names[] = {
 #define ROW(name, text, fault) text,
     RENEWAL_OUTCOMES(ROW)
@@ -31,12 +32,16 @@ static const struct label_set label_END = {"end", end_names, COUNT(end_names)};
 #define LABEL_END &label_END
 
 static const struct metric_row measures[MEASURE_COUNT] = {
-#define ROW(name, text, kind, label0, label1, help) {text, help, METRIC_##kind, {LABEL_##label0, LABEL_##label1}},
+#define ROW(name, text, kind, label0, label1, help) \
+    {text, help, METRIC_##kind, {LABEL_##label0, LABEL_##label1}},
     MEASURES(ROW)
 #undef ROW
 };
 
-const struct metric_row *measures_table(void) { return measures; }
+const struct metric_row *measures_table(void)
+{
+    return measures;
+}
 
 unsigned measure_status(int status)
 {

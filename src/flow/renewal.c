@@ -10,8 +10,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { BREAKER_USERS = 3, BREAKER_WINDOW_MS = 10000, BREAKER_PROBE_MS = 5000, MANAGEMENT_REFUSED_MS = 30000,
-       CREATIONS_BURST = 300, CREATIONS_PER_MINUTE = 600 };
+enum {
+    BREAKER_USERS = 3,
+    BREAKER_WINDOW_MS = 10000,
+    BREAKER_PROBE_MS = 5000,
+    MANAGEMENT_REFUSED_MS = 30000,
+    CREATIONS_BURST = 300,
+    CREATIONS_PER_MINUTE = 600
+};
 
 static const struct {
     const char *name;
@@ -25,21 +31,26 @@ static const struct {
 static const struct {
     const char *name;
     enum fault fault;
-} outcomes[RENEWAL_OUTCOME_COUNT] = {
-    {"under_way", FAULT_RENEWAL_RUNNING},
+} outcomes[RENEWAL_OUTCOME_COUNT] = {{"under_way", FAULT_RENEWAL_RUNNING},
 #define ROW(name, text, fault) {text, fault},
-    RENEWAL_OUTCOMES(ROW)
+                                     RENEWAL_OUTCOMES(ROW)
 #undef ROW
 };
 
-static struct renewal *renewal_new(struct renewals *renewals, struct span user, enum claim_reason reason,
-                                   int64_t seen_version);
+static struct renewal *renewal_new(struct renewals *renewals, struct span user,
+                                   enum claim_reason reason, int64_t seen_version);
 static enum renewal_outcome refused_at_once(struct renewals *renewals, enum claim_reason reason);
 static void on_renewal_turn(struct turn *turn);
 static void renewal_free(struct renewal *r);
 
-enum fault renewal_fault(enum renewal_outcome outcome) { return outcomes[outcome].fault; }
-const char *renewal_outcome_name(enum renewal_outcome outcome) { return outcomes[outcome].name; }
+enum fault renewal_fault(enum renewal_outcome outcome)
+{
+    return outcomes[outcome].fault;
+}
+const char *renewal_outcome_name(enum renewal_outcome outcome)
+{
+    return outcomes[outcome].name;
+}
 
 void renewals_open(struct renewals *renewals, struct flow *flow, const uint64_t map_seed[2])
 {
@@ -57,8 +68,8 @@ void renewals_close(struct renewals *renewals)
     map_done(&renewals->by_user);
 }
 
-void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user, enum claim_reason reason,
-                  int64_t seen_version, struct turn *wake)
+void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user,
+                  enum claim_reason reason, int64_t seen_version, struct turn *wake)
 {
     struct map_entry *found = map_find(&renewals->by_user, user);
     enum renewal_outcome refused = found ? RENEWAL_UNDER_WAY : refused_at_once(renewals, reason);
@@ -74,7 +85,8 @@ void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct s
         metric_add(renewals->flow->metrics, MEASURE_RENEWALS, refused - 1, 0, 1);
         return;
     }
-    r = found ? container_of(found, struct renewal, by_user) : renewal_new(renewals, user, reason, seen_version);
+    r = found ? container_of(found, struct renewal, by_user)
+              : renewal_new(renewals, user, reason, seen_version);
     if (wait) {
         list_append(&r->waiters, &wait->link);
         deadline_join(&renewals->flow->renewal_waits, &wait->deadline);
@@ -85,7 +97,8 @@ void renewals_key_accepted(struct renewals *renewals)
 {
     struct flow *flow = renewals->flow;
 
-    if (renewals->breaker.state == BREAKER_CLOSED || !breaker_allows(&renewals->breaker, loop_now_ms(flow->loop)))
+    if (renewals->breaker.state == BREAKER_CLOSED ||
+        !breaker_allows(&renewals->breaker, loop_now_ms(flow->loop)))
         return;
     breaker_success(&renewals->breaker);
     metric_set(flow->metrics, MEASURE_BREAKER_OPEN, 0);
@@ -104,7 +117,8 @@ void renewal_mend(struct renewals *renewals, struct span member)
     struct span user;
     struct renewal *r;
 
-    if (!span_split(&member, ' ', &user) || !user_id_is_fine(user) || map_find(&renewals->by_user, user))
+    if (!span_split(&member, ' ', &user) || !user_id_is_fine(user) ||
+        map_find(&renewals->by_user, user))
         return;
     r = renewal_new(renewals, user, CLAIM_MEND, 0);
     r->traced = true;
@@ -126,8 +140,8 @@ static enum renewal_outcome refused_at_once(struct renewals *renewals, enum clai
     return RENEWAL_UNDER_WAY;
 }
 
-static struct renewal *renewal_new(struct renewals *renewals, struct span user, enum claim_reason reason,
-                                   int64_t seen_version)
+static struct renewal *renewal_new(struct renewals *renewals, struct span user,
+                                   enum claim_reason reason, int64_t seen_version)
 {
     struct renewal *r = must_alloc(sizeof(*r));
 
@@ -153,7 +167,8 @@ static void on_renewal_turn(struct turn *turn)
 
     do {
         fault_point("renewal", way[r->at].name);
-        log_debug(r->flow->log, "renewal step", log_text("step", way[r->at].name), log_text("user", r->user));
+        log_debug(r->flow->log, "renewal step", log_text("step", way[r->at].name),
+                  log_text("user", r->user));
         verdict = way[r->at].run(r);
     } while (verdict == GO_ON);
     if (verdict == END)
@@ -212,7 +227,8 @@ enum verdict renewal_end(struct renewal *r, enum renewal_outcome outcome)
     return renewal_go(r, RENEWAL_AT_tell);
 }
 
-enum verdict renewal_give_up(struct renewal *r, enum renewal_outcome outcome, enum claim_outcome told)
+enum verdict renewal_give_up(struct renewal *r, enum renewal_outcome outcome,
+                             enum claim_outcome told)
 {
     r->outcome = outcome;
     r->told = told;
@@ -235,7 +251,10 @@ uint64_t renewal_backoff_ms(const struct renewal *r)
     return 50 + backoff_ms(r->attempt + r->tries, 100, 2000, r->flow->random());
 }
 
-bool renewal_may_try_again(struct renewal *r) { return ++r->tries < RENEWAL_TRIES_MAX; }
+bool renewal_may_try_again(struct renewal *r)
+{
+    return ++r->tries < RENEWAL_TRIES_MAX;
+}
 
 void renewal_fetch(struct renewal *r, const char *method, struct span body, const char *format, ...)
 {
@@ -259,7 +278,8 @@ void renewal_management_refused(struct renewal *r, int status)
     renewals->management_refused_until_ms = loop_now_ms(r->flow->loop) + MANAGEMENT_REFUSED_MS;
     metric_set(r->flow->metrics, MEASURE_MANAGEMENT_REFUSED, 1);
     log_error(r->flow->log,
-              "OpenRouter refuses the provisioning key: no key can be made or renewed. Existing keys keep working. "
+              "OpenRouter refuses the provisioning key: no key can be made or renewed. Existing "
+              "keys keep working. "
               "Replace OPENROUTER_PROVISIONING_KEY and restart",
               log_int("status", status));
 }

@@ -21,20 +21,20 @@
 struct flow;
 
 /* outcome, its word, the fault of a request that waited for it (NONE: it goes on) */
-#define RENEWAL_OUTCOMES(ROW)                                             \
-    ROW(RENEWED, "renewed", FAULT_NONE)                                   \
-    ROW(PROVISIONED, "provisioned", FAULT_NONE)                           \
-    ROW(NEWER, "newer_key_found", FAULT_NONE)                             \
-    ROW(HEALTHY, "key_is_healthy", FAULT_UPSTREAM_DOWN)                   \
-    ROW(MENDED, "mended", FAULT_NONE)                                     \
-    ROW(DISABLED, "disabled", FAULT_KEY_DISABLED)                         \
-    ROW(PACED, "paced", FAULT_RENEWAL_FAILED)                             \
-    ROW(BREAKER_OPEN, "breaker_open", FAULT_UPSTREAM_DOWN)                \
-    ROW(NO_MANAGEMENT_KEY, "no_management_key", FAULT_NO_MANAGEMENT_KEY)  \
+#define RENEWAL_OUTCOMES(ROW) \
+    ROW(RENEWED, "renewed", FAULT_NONE) \
+    ROW(PROVISIONED, "provisioned", FAULT_NONE) \
+    ROW(NEWER, "newer_key_found", FAULT_NONE) \
+    ROW(HEALTHY, "key_is_healthy", FAULT_UPSTREAM_DOWN) \
+    ROW(MENDED, "mended", FAULT_NONE) \
+    ROW(DISABLED, "disabled", FAULT_KEY_DISABLED) \
+    ROW(PACED, "paced", FAULT_RENEWAL_FAILED) \
+    ROW(BREAKER_OPEN, "breaker_open", FAULT_UPSTREAM_DOWN) \
+    ROW(NO_MANAGEMENT_KEY, "no_management_key", FAULT_NO_MANAGEMENT_KEY) \
     ROW(MANAGEMENT_REFUSED, "management_key_refused", FAULT_MANAGEMENT_REFUSED) \
-    ROW(REFUSED, "create_refused", FAULT_RENEWAL_FAILED)                  \
-    ROW(DELAYED, "management_unavailable", FAULT_RENEWAL_DELAYED)         \
-    ROW(STORE_DOWN, "store_unavailable", FAULT_STORE_DOWN)                \
+    ROW(REFUSED, "create_refused", FAULT_RENEWAL_FAILED) \
+    ROW(DELAYED, "management_unavailable", FAULT_RENEWAL_DELAYED) \
+    ROW(STORE_DOWN, "store_unavailable", FAULT_STORE_DOWN) \
     ROW(TOO_LONG, "too_long", FAULT_RENEWAL_RUNNING)
 
 enum renewal_outcome {
@@ -42,32 +42,33 @@ enum renewal_outcome {
 #define ROW(name, text, fault) RENEWAL_##name,
     RENEWAL_OUTCOMES(ROW)
 #undef ROW
-    RENEWAL_OUTCOME_COUNT
+        RENEWAL_OUTCOME_COUNT
 };
 
 enum fault renewal_fault(enum renewal_outcome outcome);
 const char *renewal_outcome_name(enum renewal_outcome outcome);
 
 /* The way of one renewal, top to bottom. An ask waits; the got below it reads the answer. */
-#define RENEWAL_WAY(ROW)                                                                              \
-    ROW(ask_claim, "the lease, the fence and the intent, in one script; a trace for the sweeper before it") \
-    ROW(got_claim, "granted, or somebody else's result, or wait and ask again")                        \
-    ROW(ask_verify, "GET /keys/{hash}: what is wrong with the old key, if there is one")               \
-    ROW(got_verify, "gone or expired: go on; healthy: an outage, create nothing; disabled: tell")     \
-    ROW(ask_sanity, "many dead keys at once: does the management API still know itself?")             \
-    ROW(got_sanity, "only then is 'gone' believed")                                                   \
-    ROW(ask_leftovers, "what earlier attempts may have created: find by name, delete")                \
-    ROW(got_leftovers, "page by page, newest first, then each delete")                                \
-    ROW(ask_create, "POST /keys, once, under the intent's name")                                      \
-    ROW(got_create, "a key, a refusal, or nobody knows (then it is a leftover)")                      \
-    ROW(ask_commit, "sealed key and hash by compare-and-set")                                         \
-    ROW(got_commit, "ours, or fenced: then the key just made must go")                                \
-    ROW(ask_undo, "DELETE the key nobody will use")                                                   \
-    ROW(got_undo, "and look at what the other one made")                                              \
-    ROW(ask_release, "the lease goes back, with what we found out")                                   \
-    ROW(got_release, "try again after a pause, or be done")                                           \
-    ROW(tell, "wake everybody who waits")                                                             \
-    ROW(ask_untrace, "nothing left to look after: the sweeper need not come")                         \
+#define RENEWAL_WAY(ROW) \
+    ROW(ask_claim, \
+        "the lease, the fence and the intent, in one script; a trace for the sweeper before it") \
+    ROW(got_claim, "granted, or somebody else's result, or wait and ask again") \
+    ROW(ask_verify, "GET /keys/{hash}: what is wrong with the old key, if there is one") \
+    ROW(got_verify, "gone or expired: go on; healthy: an outage, create nothing; disabled: tell") \
+    ROW(ask_sanity, "many dead keys at once: does the management API still know itself?") \
+    ROW(got_sanity, "only then is 'gone' believed") \
+    ROW(ask_leftovers, "what earlier attempts may have created: find by name, delete") \
+    ROW(got_leftovers, "page by page, newest first, then each delete") \
+    ROW(ask_create, "POST /keys, once, under the intent's name") \
+    ROW(got_create, "a key, a refusal, or nobody knows (then it is a leftover)") \
+    ROW(ask_commit, "sealed key and hash by compare-and-set") \
+    ROW(got_commit, "ours, or fenced: then the key just made must go") \
+    ROW(ask_undo, "DELETE the key nobody will use") \
+    ROW(got_undo, "and look at what the other one made") \
+    ROW(ask_release, "the lease goes back, with what we found out") \
+    ROW(got_release, "try again after a pause, or be done") \
+    ROW(tell, "wake everybody who waits") \
+    ROW(ask_untrace, "nothing left to look after: the sweeper need not come") \
     ROW(got_untrace, "done")
 
 struct renewals {
@@ -75,11 +76,11 @@ struct renewals {
     struct map by_user;
     size_t count;
     struct breaker breaker;
-    struct token_bucket creations;          /* over all users of this instance */
-    uint64_t gone_ms[8];                    /* when keys were last found gone: suspicion */
+    struct token_bucket creations; /* over all users of this instance */
+    uint64_t gone_ms[8];           /* when keys were last found gone: suspicion */
     unsigned gone_at;
-    uint64_t sane_until_ms;                 /* the management API has just proved itself */
-    uint64_t management_refused_until_ms;   /* no calls before this */
+    uint64_t sane_until_ms;               /* the management API has just proved itself */
+    uint64_t management_refused_until_ms; /* no calls before this */
 };
 
 /* Embedded in the exchange; it leaves by renewal_leave or when the outcome is there. */
@@ -93,8 +94,8 @@ struct renewal_wait {
 void renewals_open(struct renewals *renewals, struct flow *flow, const uint64_t map_seed[2]);
 void renewals_close(struct renewals *renewals);
 /* Joins the user's renewal or starts it. wait may be NULL: nobody waits (ahead of expiry, mending). */
-void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user, enum claim_reason reason,
-                  int64_t seen_version, struct turn *wake);
+void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user,
+                  enum claim_reason reason, int64_t seen_version, struct turn *wake);
 void renewal_leave(struct renewal_wait *wait);
 /* An inference call was accepted: once the breaker wants a probe, this was one. */
 void renewals_key_accepted(struct renewals *renewals);

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-enum { CLAIM_POLL_MS = 100, OUTCOME_HOLD_MS = 2000, SUSPICION_MS = 10000,
-       SANE_MS = 2000 };
+enum { CLAIM_POLL_MS = 100, OUTCOME_HOLD_MS = 2000, SUSPICION_MS = 10000, SANE_MS = 2000 };
 
 static enum verdict claim_granted(struct renewal *r);
 static enum verdict claim_elsewhere(struct renewal *r);
@@ -48,7 +47,8 @@ enum verdict renewal_got_claim(struct renewal *r)
     if (store_call_is_open(&r->claim.call) || store_call_is_open(&r->index.call))
         return WAIT;
     if (r->claim.call.end == STORE_UNKNOWN && renewal_may_try_again(r))
-        return renewal_pause(r, renewal_backoff_ms(r), RENEWAL_AT_ask_claim); /* the same nonce: the same grant */
+        return renewal_pause(r, renewal_backoff_ms(r),
+                             RENEWAL_AT_ask_claim); /* the same nonce: the same grant */
     if (r->claim.call.end != STORE_OK) {
         r->keep_trace = true;
         return renewal_end(r, RENEWAL_STORE_DOWN);
@@ -84,9 +84,11 @@ enum verdict renewal_got_verify(struct renewal *r)
     case KEY_UNKNOWN:
         if (renewal_may_try_again(r))
             return renewal_pause(r, renewal_backoff_ms(r), RENEWAL_AT_ask_verify);
-        log_warn(r->flow->log, "[Auto-Renewal] OpenRouter's management API does not answer; nothing is created",
+        log_warn(r->flow->log,
+                 "[Auto-Renewal] OpenRouter's management API does not answer; nothing is created",
                  log_text("user", r->user), log_int("status", status));
-        breaker_false_alarm(&r->flow->renewals.breaker, r->by_user.hash, loop_now_ms(r->flow->loop));
+        breaker_false_alarm(&r->flow->renewals.breaker, r->by_user.hash,
+                            loop_now_ms(r->flow->loop));
         return renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_UNKNOWN_HEALTH);
     case KEY_MANAGEMENT_REFUSED:
         renewal_management_refused(r, status);
@@ -110,14 +112,15 @@ enum verdict renewal_got_sanity(struct renewal *r)
 {
     int status = r->fetch.end == FETCH_ANSWERED ? r->fetch.status : 0;
     bool is_management = false;
-    bool told = status == 200 && key_api_read_is_management(buffer_view(&r->fetch.body), &is_management);
+    bool told = key_api_done(status) &&
+                key_api_read_is_management(buffer_view(&r->fetch.body), &is_management);
 
     fetch_done(&r->fetch);
     if (told && is_management) {
         r->flow->renewals.sane_until_ms = loop_now_ms(r->flow->loop) + SANE_MS;
         return renewal_go(r, RENEWAL_AT_ask_leftovers);
     }
-    if (status == 401 || status == 403 || told) {
+    if (key_api_refused(status) || told) {
         renewal_management_refused(r, status);
         return renewal_give_up(r, RENEWAL_MANAGEMENT_REFUSED, OUTCOME_MANAGEMENT_REFUSED);
     }
@@ -161,15 +164,18 @@ static enum verdict claim_elsewhere(struct renewal *r)
             r->keep_trace = r->reason == CLAIM_MEND;
             return renewal_end(r, RENEWAL_TOO_LONG);
         }
-        return renewal_pause(r, CLAIM_POLL_MS / 2 + flow->random() % CLAIM_POLL_MS, RENEWAL_AT_ask_claim);
+        return renewal_pause(r, CLAIM_POLL_MS / 2 + flow->random() % CLAIM_POLL_MS,
+                             RENEWAL_AT_ask_claim);
     case CLAIM_NEWER:
         keyring_forget(&flow->keyring, span_of(r->user));
         return renewal_end(r, RENEWAL_NEWER);
     case CLAIM_DISABLED:
         return renewal_end(r, RENEWAL_DISABLED);
     case CLAIM_PACED:
-        log_warn(flow->log, "[Auto-Renewal] A key renewed less than a minute ago was refused; not renewed again",
-                 log_text("user", r->user));
+        log_warn(
+            flow->log,
+            "[Auto-Renewal] A key renewed less than a minute ago was refused; not renewed again",
+            log_text("user", r->user));
         return renewal_end(r, RENEWAL_PACED);
     case CLAIM_OUTCOME:
         if (r->claim.outcome == OUTCOME_HEALTHY)
@@ -202,9 +208,9 @@ static enum verdict old_key_is_healthy(struct renewal *r)
     log_old_key(r, "refused but healthy, nothing is created");
     if (breaker_false_alarm(&renewals->breaker, r->by_user.hash, loop_now_ms(r->flow->loop))) {
         metric_set(r->flow->metrics, MEASURE_BREAKER_OPEN, 1);
-        log_error(r->flow->log,
-                  "[Auto-Renewal] OpenRouter refuses keys that its management API calls healthy: an outage. No key is "
-                  "verified or created until a probe succeeds; requests get 503");
+        log_error(r->flow->log, "[Auto-Renewal] OpenRouter refuses keys that its management API "
+                                "calls healthy: an outage. No key is "
+                                "verified or created until a probe succeeds; requests get 503");
     }
     return renewal_give_up(r, RENEWAL_HEALTHY, OUTCOME_HEALTHY);
 }

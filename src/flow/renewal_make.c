@@ -27,7 +27,8 @@ enum verdict renewal_ask_leftovers(struct renewal *r)
         return leftovers_are_gone(r);
     r->at = RENEWAL_AT_got_leftovers;
     if (!r->listed)
-        renewal_fetch(r, "GET", SPAN_NONE, "/keys?include_disabled=true&offset=%zu", r->list_offset);
+        renewal_fetch(r, "GET", SPAN_NONE, "/keys?include_disabled=true&offset=%zu",
+                      r->list_offset);
     else if (r->next_found < r->found.count)
         renewal_fetch(r, "DELETE", SPAN_NONE, "/keys/%s", r->found.items[r->next_found]);
     else
@@ -40,17 +41,17 @@ enum verdict renewal_got_leftovers(struct renewal *r)
     int status = r->fetch.end == FETCH_ANSWERED ? r->fetch.status : 0;
     enum verdict verdict;
 
-    if (status == 200 || (r->listed && (status / 100 == 2 || status == 404))) {
+    if (key_api_done(status) || (r->listed && key_api_missing(status))) {
         verdict = r->listed ? delete_answered(r) : list_answered(r);
         fetch_done(&r->fetch);
         return verdict;
     }
     fetch_done(&r->fetch);
-    if (status != 401 && status != 403 && renewal_may_try_again(r))
+    if (!key_api_refused(status) && renewal_may_try_again(r))
         return renewal_pause(r, renewal_backoff_ms(r), RENEWAL_AT_ask_leftovers);
     r->kept = r->claim.leftovers;
     r->keep_trace = true;
-    if (status != 401 && status != 403)
+    if (!key_api_refused(status))
         return renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_CREATE_FAILED);
     renewal_management_refused(r, status);
     return renewal_give_up(r, RENEWAL_MANAGEMENT_REFUSED, OUTCOME_MANAGEMENT_REFUSED);
@@ -66,12 +67,14 @@ enum verdict renewal_ask_create(struct renewal *r)
         .external_user = SPAN_NONE,
         .limit_nano_usd = limit_to_carry(r),
         .limit_reset = settings->key_limit_reset,
-        .expires_at_ms = settings->key_expires_after_ms ? r->claim.now_ms + settings->key_expires_after_ms : 0,
+        .expires_at_ms =
+            settings->key_expires_after_ms ? r->claim.now_ms + settings->key_expires_after_ms : 0,
     };
     struct buffer body;
 
     if (!token_bucket_take(&flow->renewals.creations, now_ms))
-        return renewal_pause(r, token_bucket_wait_ms(&flow->renewals.creations, now_ms), RENEWAL_AT_ask_create);
+        return renewal_pause(r, token_bucket_wait_ms(&flow->renewals.creations, now_ms),
+                             RENEWAL_AT_ask_create);
     r->made = (struct key_record){.state = KEY_ACTIVE,
                                   .version = r->claim.version,
                                   .limit_nano_usd = wish.limit_nano_usd,
@@ -92,23 +95,26 @@ enum verdict renewal_got_create(struct renewal *r)
     int status = r->fetch.end == FETCH_ANSWERED ? r->fetch.status : 0;
     bool unreached = r->fetch.end == FETCH_UNREACHED;
     int64_t hint_s = r->fetch.retry_after_s;
-    bool made = status / 100 == 2 && read_created(r);
+    bool made = key_api_done(status) && read_created(r);
 
     fetch_done(&r->fetch);
     if (made)
         return renewal_go(r, RENEWAL_AT_ask_commit);
     if (unreached)
         return renewal_once_more(r, renewal_backoff_ms(r), RENEWAL_DELAYED);
-    if (status == 429)
-        return renewal_once_more(r, hint_s > 0 ? (uint64_t)hint_s * 1000 : renewal_backoff_ms(r), RENEWAL_DELAYED);
-    if (status == 401 || status == 403) {
+    if (key_api_paced(status))
+        return renewal_once_more(r, hint_s > 0 ? (uint64_t)hint_s * 1000 : renewal_backoff_ms(r),
+                                 RENEWAL_DELAYED);
+    if (key_api_refused(status)) {
         renewal_management_refused(r, status);
         return renewal_give_up(r, RENEWAL_MANAGEMENT_REFUSED, OUTCOME_MANAGEMENT_REFUSED);
     }
     if (status / 100 == 4) {
-        log_error(r->flow->log, "[Auto-Renewal] OpenRouter refused to create a key; check the keys section of the "
-                                "configuration against the account's rules",
-                  log_text("user", r->user), log_int("status", status));
+        log_error(
+            r->flow->log,
+            "[Auto-Renewal] OpenRouter refused to create a key; check the keys section of the "
+            "configuration against the account's rules",
+            log_text("user", r->user), log_int("status", status));
         return renewal_give_up(r, RENEWAL_REFUSED, OUTCOME_CREATE_FAILED);
     }
     return create_is_unknown(r);
@@ -116,11 +122,13 @@ enum verdict renewal_got_create(struct renewal *r)
 
 enum verdict renewal_ask_commit(struct renewal *r)
 {
-    bool replaces = r->claim.record.hash[0] && r->health != KEY_GONE && r->claim.record.state == KEY_ACTIVE;
+    bool replaces =
+        r->claim.record.hash[0] && r->health != KEY_GONE && r->claim.record.state == KEY_ACTIVE;
     struct span doomed = replaces ? span_of(r->claim.record.hash) : SPAN("");
 
     r->at = RENEWAL_AT_got_commit;
-    key_commit(r->flow->store, &r->commit, span_of(r->user), r->claim.fence, &r->made, &r->kept, doomed, &r->turn);
+    key_commit(r->flow->store, &r->commit, span_of(r->user), r->claim.fence, &r->made, &r->kept,
+               doomed, &r->turn);
     return WAIT;
 }
 
@@ -130,7 +138,8 @@ enum verdict renewal_got_commit(struct renewal *r)
         return WAIT;
     if (r->commit.call.end == STORE_OK)
         return r->commit.fenced ? renewal_go(r, RENEWAL_AT_ask_undo) : committed(r);
-    if (renewal_may_try_again(r)) /* repeating is safe: the fence and the hash tell the script it was us */
+    if (renewal_may_try_again(
+            r)) /* repeating is safe: the fence and the hash tell the script it was us */
         return renewal_pause(r, renewal_backoff_ms(r) * 4, RENEWAL_AT_ask_commit);
     r->keep_trace = true;
     return renewal_go(r, RENEWAL_AT_ask_undo);
@@ -147,7 +156,8 @@ enum verdict renewal_ask_undo(struct renewal *r)
 /* Whether it worked or not: whoever fenced us has our name among the leftovers and looks after it. */
 enum verdict renewal_got_undo(struct renewal *r)
 {
-    bool gone = r->fetch.end == FETCH_ANSWERED && (r->fetch.status / 100 == 2 || r->fetch.status == 404);
+    bool gone = r->fetch.end == FETCH_ANSWERED &&
+                (key_api_done(r->fetch.status) || key_api_missing(r->fetch.status));
 
     fetch_done(&r->fetch);
     r->keep_trace = r->keep_trace || !gone;
@@ -162,8 +172,8 @@ enum verdict renewal_got_undo(struct renewal *r)
 enum verdict renewal_ask_release(struct renewal *r)
 {
     r->at = RENEWAL_AT_got_release;
-    key_release(r->flow->store, &r->release, span_of(r->user), r->claim.fence, r->seen_version, r->told, &r->kept,
-                &r->turn);
+    key_release(r->flow->store, &r->release, span_of(r->user), r->claim.fence, r->seen_version,
+                r->told, &r->kept, &r->turn);
     return WAIT;
 }
 
@@ -172,7 +182,8 @@ enum verdict renewal_got_release(struct renewal *r)
     if (store_call_is_open(&r->release.call))
         return WAIT;
     if (r->release.call.end != STORE_OK)
-        r->keep_trace = true; /* the lease runs out by itself; the sweeper looks at what it covered */
+        r->keep_trace =
+            true; /* the lease runs out by itself; the sweeper looks at what it covered */
     if (!r->again)
         return renewal_go(r, RENEWAL_AT_tell);
     r->nonce[0] = '\0';
@@ -192,8 +203,9 @@ static enum verdict list_answered(struct renewal *r)
     bool past = page.oldest_ms && page.oldest_ms < oldest_leftover_ms(r) - CLOCKS_DIFFER_MS;
 
     if (!read)
-        return renewal_may_try_again(r) ? renewal_pause(r, renewal_backoff_ms(r), RENEWAL_AT_ask_leftovers)
-                                        : renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_CREATE_FAILED);
+        return renewal_may_try_again(r)
+                   ? renewal_pause(r, renewal_backoff_ms(r), RENEWAL_AT_ask_leftovers)
+                   : renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_CREATE_FAILED);
     r->list_offset += LIST_PAGE;
     r->listed = rows == 0 || past || r->found.count >= r->claim.leftovers.count ||
                 r->list_offset >= (size_t)LIST_PAGE * LIST_PAGES_MAX;
@@ -202,7 +214,8 @@ static enum verdict list_answered(struct renewal *r)
 
 static enum verdict delete_answered(struct renewal *r)
 {
-    log_info(r->flow->log, "[Auto-Renewal] Orphan of an unfinished attempt deleted", log_text("user", r->user),
+    log_info(r->flow->log, "[Auto-Renewal] Orphan of an unfinished attempt deleted",
+             log_text("user", r->user),
              log_span("key_hash", span_first(span_of(r->found.items[r->next_found]), 12)));
     metric_add(r->flow->metrics, MEASURE_KEYS_DELETED, 0, 0, 1);
     r->next_found++;
@@ -282,7 +295,9 @@ static bool read_created(struct renewal *r)
 /* The reply was lost: there may be a key whose secret nobody has. It must be deleted before another is made. */
 static enum verdict create_is_unknown(struct renewal *r)
 {
-    log_warn(r->flow->log, "[Auto-Renewal] No usable answer to a create; a key it may have made is looked for and deleted",
+    log_warn(r->flow->log,
+             "[Auto-Renewal] No usable answer to a create; a key it may have made is looked for "
+             "and deleted",
              log_text("user", r->user), log_int("attempt", (int64_t)r->attempt + 1));
     key_list_add(&r->kept, span_of(r->claim.name));
     r->keep_trace = true;
@@ -295,12 +310,14 @@ static enum verdict committed(struct renewal *r)
     bool renewed = r->made.auto_renewed;
 
     secret_mask(&r->made_key, mask);
-    snprintf(message, sizeof(message), "%s New key created: %s", renewed ? "[Auto-Renewal]" : "[Provisioning]", mask);
+    snprintf(message, sizeof(message), "%s New key created: %s",
+             renewed ? "[Auto-Renewal]" : "[Provisioning]", mask);
     log_info(r->flow->log, message, log_text("user", r->user), log_int("version", r->made.version),
              log_text("old_key", r->claim.record.hash[0] ? key_health_name(r->health) : NULL));
     metric_set(r->flow->metrics, MEASURE_MANAGEMENT_REFUSED, 0);
     r->made.updated_at_ms = r->claim.now_ms;
     keyring_put(&r->flow->keyring, span_of(r->user), &r->made, &r->made_key);
-    r->keep_trace = r->kept.count > 0 || r->claim.doomed.count > 0 || (r->claim.record.hash[0] && r->health != KEY_GONE);
+    r->keep_trace = r->kept.count > 0 || r->claim.doomed.count > 0 ||
+                    (r->claim.record.hash[0] && r->health != KEY_GONE);
     return renewal_end(r, renewed ? RENEWAL_RENEWED : RENEWAL_PROVISIONED);
 }

@@ -11,25 +11,25 @@ enum renewal_at {
 #define ROW(name, text) RENEWAL_AT_##name,
     RENEWAL_WAY(ROW)
 #undef ROW
-    RENEWAL_AT_COUNT
+        RENEWAL_AT_COUNT
 };
 
 struct renewal {
     struct map_entry by_user;
     struct turn turn;
-    struct flow *flow;     /* borrowed */
-    struct list waiters;   /* renewal_wait.link */
+    struct flow *flow;   /* borrowed */
+    struct list waiters; /* renewal_wait.link */
     struct deadline pause;
     enum renewal_at at;
     enum renewal_outcome outcome;
     enum claim_reason reason;
     int64_t seen_version;
 
-    unsigned attempt;      /* of the whole way: a lost create starts a new one under a new name */
-    unsigned tries;        /* of the present question */
-    bool traced;           /* our member is in the sweeper's index */
-    bool keep_trace;       /* something is left for the sweeper */
-    bool again;            /* after the release: pause, claim anew */
+    unsigned attempt; /* of the whole way: a lost create starts a new one under a new name */
+    unsigned tries;   /* of the present question */
+    bool traced;      /* our member is in the sweeper's index */
+    bool keep_trace;  /* something is left for the sweeper */
+    bool again;       /* after the release: pause, claim anew */
     uint64_t again_after_ms;
     enum claim_outcome told; /* what the release tells others */
 
@@ -39,10 +39,10 @@ struct renewal {
     struct renewal_index index;
     struct fetch_call fetch;
 
-    struct key_facts facts;     /* of the old key, where verify told */
+    struct key_facts facts; /* of the old key, where verify told */
     enum key_health health;
-    struct key_list kept;       /* leftover names that need a second look */
-    struct key_list found;      /* hashes of leftovers to be deleted */
+    struct key_list kept;  /* leftover names that need a second look */
+    struct key_list found; /* hashes of leftovers to be deleted */
     size_t list_offset, next_found;
     bool listed;
     struct secret made_key;
@@ -63,9 +63,11 @@ RENEWAL_WAY(ROW)
 /* Helpers the rows share. */
 enum verdict renewal_go(struct renewal *r, enum renewal_at at);
 enum verdict renewal_pause(struct renewal *r, uint64_t after_ms, enum renewal_at at);
-enum verdict renewal_end(struct renewal *r, enum renewal_outcome outcome); /* nothing is held: tell */
+enum verdict renewal_end(struct renewal *r,
+                         enum renewal_outcome outcome); /* nothing is held: tell */
 /* Gives the lease back: others are told `told`, our waiters `outcome`. */
-enum verdict renewal_give_up(struct renewal *r, enum renewal_outcome outcome, enum claim_outcome told);
+enum verdict renewal_give_up(struct renewal *r, enum renewal_outcome outcome,
+                             enum claim_outcome told);
 /* Gives the lease back and claims anew after a pause; gives up when it has tried often enough. */
 enum verdict renewal_once_more(struct renewal *r, uint64_t after_ms, enum renewal_outcome outcome);
 uint64_t renewal_backoff_ms(const struct renewal *r);

@@ -2,6 +2,7 @@
 #include "flow/retire.h"
 
 #include "base/alloc.h"
+#include "domain/key_api.h"
 #include "flow/flow.h"
 
 #include <stdio.h>
@@ -81,21 +82,25 @@ static void delete_next(struct job *job)
         return;
     }
     job->at = JOB_DELETES;
-    snprintf(path, sizeof(path), "%.*s/keys/%s", SPAN_PRINT(flow->settings->base_path), job->doomed.items[job->next]);
-    fetch_start(flow->fetcher, &job->fetch, "DELETE", span_of(path), flow->management_key, SPAN_NONE,
-                flow->settings->control_ms, &job->turn);
+    snprintf(path, sizeof(path), "%.*s/keys/%s", SPAN_PRINT(flow->settings->base_path),
+             job->doomed.items[job->next]);
+    fetch_start(flow->fetcher, &job->fetch, "DELETE", span_of(path), flow->management_key,
+                SPAN_NONE, flow->settings->control_ms, &job->turn);
 }
 
 /* 404 is as good as done. Anything else stays doomed in the store; the sweeper comes back to it. */
 static void bury(struct job *job)
 {
-    bool gone = job->fetch.end == FETCH_ANSWERED && (job->fetch.status / 100 == 2 || job->fetch.status == 404);
+    bool gone = job->fetch.end == FETCH_ANSWERED &&
+                (key_api_done(job->fetch.status) || key_api_missing(job->fetch.status));
     const char *hash = job->doomed.items[job->next];
 
     fetch_done(&job->fetch);
     if (!gone) {
-        log_warn(job->flow->log, "a replaced key could not be deleted at OpenRouter; it is tried again within a minute",
-                 log_text("user", job->user), log_span("key_hash", span_first(span_of(hash), 12)));
+        log_warn(
+            job->flow->log,
+            "a replaced key could not be deleted at OpenRouter; it is tried again within a minute",
+            log_text("user", job->user), log_span("key_hash", span_first(span_of(hash), 12)));
         job->next++;
         delete_next(job);
         return;

@@ -23,7 +23,10 @@ void sweeper_stop(struct sweeper *sweeper)
     deadline_leave(&sweeper->due);
 }
 
-bool sweeper_is_idle(const struct sweeper *sweeper) { return sweeper->at == SWEEPER_RESTS; }
+bool sweeper_is_idle(const struct sweeper *sweeper)
+{
+    return sweeper->at == SWEEPER_RESTS;
+}
 
 void sweeper_close(struct sweeper *sweeper)
 {

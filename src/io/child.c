@@ -18,7 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RESTART_FIRST_MS = 100, RESTART_LAST_MS = 2000, STABLE_MS = 10000, FIRST_OTHER_FD = 3, CLOEXEC_RANGE = 4 };
+enum {
+    RESTART_FIRST_MS = 100,
+    RESTART_LAST_MS = 2000,
+    STABLE_MS = 10000,
+    FIRST_OTHER_FD = 3,
+    CLOEXEC_RANGE = 4
+};
 
 static const char *const inherited[] = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"};
 enum { INHERITED_COUNT = sizeof(inherited) / sizeof(inherited[0]) };
@@ -43,7 +49,8 @@ static bool find_program(const char *name, char ret_path[PATH_MAX]);
 static bool is_program(const char *path);
 static void copy_environment(struct child *child);
 static int start(struct child *child);
-static void become(const struct child *child, pid_t parent, int null_fd, int error_fd) __attribute__((noreturn));
+static void become(const struct child *child, pid_t parent, int null_fd, int error_fd)
+    __attribute__((noreturn));
 static void give_descriptors(int null_fd, int output_fd);
 static void on_death(uv_signal_t *handle, int number);
 static void run_reap(struct turn *turn);
@@ -54,7 +61,8 @@ static void finish(struct child *child);
 static void on_close(uv_handle_t *handle);
 static void tell_change(struct child *child);
 
-struct child *child_open(struct loop *loop, struct log *log, const struct child_settings *settings, char ret_error[160])
+struct child *child_open(struct loop *loop, struct log *log, const struct child_settings *settings,
+                         char ret_error[160])
 {
     struct child *child = must_alloc(sizeof(*child));
     int error = ENOENT;
@@ -64,7 +72,8 @@ struct child *child_open(struct loop *loop, struct log *log, const struct child_
     child->settings = *settings;
     copy_environment(child);
     if (!find_program(settings->argv[0], child->program) || (error = start(child))) {
-        snprintf(ret_error, 160, "%s cannot be started: %.40s: %s", settings->name, settings->argv[0], strerror(error));
+        snprintf(ret_error, 160, "%s cannot be started: %.40s: %s", settings->name,
+                 settings->argv[0], strerror(error));
         child->state = CHILD_STOPPED;
         child->death_closed = true;
         child_free(child);
@@ -81,7 +90,10 @@ struct child *child_open(struct loop *loop, struct log *log, const struct child_
     return child;
 }
 
-int child_pid(const struct child *child) { return child->pid; }
+int child_pid(const struct child *child)
+{
+    return child->pid;
+}
 
 void child_stop(struct child *child)
 {
@@ -96,7 +108,10 @@ void child_stop(struct child *child)
     deadline_join(&child->deadlines, &child->alarm);
 }
 
-bool child_is_stopped(const struct child *child) { return child->state == CHILD_STOPPED && child->death_closed; }
+bool child_is_stopped(const struct child *child)
+{
+    return child->state == CHILD_STOPPED && child->death_closed;
+}
 
 void child_free(struct child *child)
 {
@@ -122,7 +137,10 @@ static bool find_program(const char *name, char ret_path[PATH_MAX])
     return false;
 }
 
-static bool is_program(const char *path) { return access(path, X_OK) == 0; }
+static bool is_program(const char *path)
+{
+    return access(path, X_OK) == 0;
+}
 
 static void copy_environment(struct child *child)
 {
@@ -150,7 +168,8 @@ static int start(struct child *child)
         error = errno;
     } else {
         sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before); /* libuv's handlers must not run in the copy of us */
+        pthread_sigmask(SIG_SETMASK, &all,
+                        &before); /* libuv's handlers must not run in the copy of us */
         pid = fork();
         if (pid == 0)
             become(child, parent, null_fd, ends[1]);
@@ -203,7 +222,8 @@ static void give_descriptors(int null_fd, int output_fd)
     dup2(output_fd, STDERR_FILENO);
     dup2(null_fd, STDIN_FILENO);
 #ifdef SYS_close_range
-    syscall(SYS_close_range, FIRST_OTHER_FD, ~0u, CLOEXEC_RANGE); /* kernels before 5.11 refuse: ours are CLOEXEC anyway */
+    syscall(SYS_close_range, FIRST_OTHER_FD, ~0u,
+            CLOEXEC_RANGE); /* kernels before 5.11 refuse: ours are CLOEXEC anyway */
 #endif
 }
 
@@ -235,9 +255,12 @@ static void died(struct child *child, int status)
     if (loop_now_ms(child->loop) - child->started_ms >= STABLE_MS)
         child->restart_ms = 0;
     wait_for_restart(child);
-    log_error(child->log, "a program of ours died and will be started again", log_text("program", child->settings.name),
-              WIFSIGNALED(status) ? log_int("signal", WTERMSIG(status)) : log_int("exit", WEXITSTATUS(status)),
-              log_int("after_ms", (int64_t)child->restart_ms), log_text("to_do", "look at its own output for the reason"));
+    log_error(child->log, "a program of ours died and will be started again",
+              log_text("program", child->settings.name),
+              WIFSIGNALED(status) ? log_int("signal", WTERMSIG(status))
+                                  : log_int("exit", WEXITSTATUS(status)),
+              log_int("after_ms", (int64_t)child->restart_ms),
+              log_text("to_do", "look at its own output for the reason"));
 }
 
 static void wait_for_restart(struct child *child)
@@ -258,7 +281,8 @@ static void run_alarm(struct turn *turn)
         return;
     child->alarm.passed = false;
     if (child->state == CHILD_STOPPING && child->pid) {
-        log_warn(child->log, "a program of ours did not end in time and is killed", log_text("program", child->settings.name),
+        log_warn(child->log, "a program of ours did not end in time and is killed",
+                 log_text("program", child->settings.name),
                  log_int("grace_ms", (int64_t)child->settings.grace_ms));
         kill(child->pid, SIGKILL);
     } else if (child->state == CHILD_WAITING) {
@@ -266,8 +290,9 @@ static void run_alarm(struct turn *turn)
         if (!error)
             return;
         wait_for_restart(child);
-        log_error(child->log, "a program of ours cannot be started again", log_text("program", child->settings.name),
-                  log_text("reason", strerror(error)), log_int("after_ms", (int64_t)child->restart_ms));
+        log_error(child->log, "a program of ours cannot be started again",
+                  log_text("program", child->settings.name), log_text("reason", strerror(error)),
+                  log_int("after_ms", (int64_t)child->restart_ms));
     }
 }
 

@@ -17,14 +17,15 @@
 struct child;
 
 struct child_settings {
-    const char *name;         /* for the log */
-    const char *const *argv;  /* argv[0] is looked up in PATH; NULL-terminated; borrowed */
-    int output_fd;            /* stdout and stderr of the child; -1: /dev/null */
+    const char *name;        /* for the log */
+    const char *const *argv; /* argv[0] is looked up in PATH; NULL-terminated; borrowed */
+    int output_fd;           /* stdout and stderr of the child; -1: /dev/null */
     uint64_t grace_ms;
-    struct turn *on_change;   /* NULL: nobody asks; borrowed */
+    struct turn *on_change; /* NULL: nobody asks; borrowed */
 };
 
-struct child *child_open(struct loop *loop, struct log *log, const struct child_settings *settings, char ret_error[160]);
+struct child *child_open(struct loop *loop, struct log *log, const struct child_settings *settings,
+                         char ret_error[160]);
 int child_pid(const struct child *child); /* 0 while it is not running */
 void child_stop(struct child *child);
 bool child_is_stopped(const struct child *child);

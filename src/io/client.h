@@ -28,8 +28,15 @@
 
 struct client;
 
-enum http_method { HTTP_GET_METHOD, HTTP_HEAD_METHOD, HTTP_POST_METHOD, HTTP_PUT_METHOD, HTTP_PATCH_METHOD,
-                   HTTP_DELETE_METHOD, HTTP_OPTIONS_METHOD };
+enum http_method {
+    HTTP_GET_METHOD,
+    HTTP_HEAD_METHOD,
+    HTTP_POST_METHOD,
+    HTTP_PUT_METHOD,
+    HTTP_PATCH_METHOD,
+    HTTP_DELETE_METHOD,
+    HTTP_OPTIONS_METHOD
+};
 
 /* A parsed head; the spans are valid until the reply has ended or on_gone. */
 struct request_head {
@@ -43,8 +50,9 @@ struct request_head {
 
 struct reply_head {
     int status;
-    struct headers headers; /* not Content-Length, Transfer-Encoding, Connection, Date: those are ours */
-    int64_t body_size;      /* -1: unknown; chunked towards 1.1, close-delimited towards 1.0 */
+    struct headers
+        headers;       /* not Content-Length, Transfer-Encoding, Connection, Date: those are ours */
+    int64_t body_size; /* -1: unknown; chunked towards 1.1, close-delimited towards 1.0 */
 };
 
 struct client_calls {
@@ -57,7 +65,7 @@ struct client_calls {
 };
 
 void client_attach(struct client *client, void *attached); /* in on_request, always */
-void client_want_body(struct client *client);              /* sends 100 Continue if the client waits for it */
+void client_want_body(struct client *client); /* sends 100 Continue if the client waits for it */
 void client_reply_head(struct client *client, const struct reply_head *head);
 void client_reply_body(struct client *client, struct span bytes); /* copied */
 void client_reply_end(struct client *client);

@@ -63,8 +63,7 @@ struct curl_engine *curl_engine_open(struct loop *loop, long connections_max)
     return engine;
 }
 
-/* Closing the multi closes its connections, and those drop their watches: they must still be there.
- * */
+/* Closing the multi closes its connections, and those drop their watches, so these go last. */
 void curl_engine_close(struct curl_engine *engine)
 {
     assert(engine->multi && !engine->pumping);

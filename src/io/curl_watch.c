@@ -103,8 +103,7 @@ static void watch_arm(struct curl_watch *watch, int events)
     watch->armed = uv_poll_start(&watch->poll, events, on_poll) ? 0 : events;
 }
 
-/* A negative status means that libuv has stopped polling by itself; the next want starts it again.
- * */
+/* A negative status means that libuv has stopped polling by itself; the next want restarts it. */
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct curl_watch *watch = container_of(poll, struct curl_watch, poll);

@@ -14,8 +14,8 @@
 struct deadline {
     struct list link;
     uint64_t due_ms;
-    struct turn *turn;      /* borrowed; posted when due */
-    bool passed;            /* set when due, cleared by joining and leaving */
+    struct turn *turn; /* borrowed; posted when due */
+    bool passed;       /* set when due, cleared by joining and leaving */
 };
 
 struct deadline_class {
@@ -40,7 +40,10 @@ void deadline_join(struct deadline_class *class, struct deadline *d);
 /* Due after an odd duration, for back-off: looks for its place from the end of the list. */
 void deadline_join_in(struct deadline_class *class, struct deadline *d, uint64_t after_ms);
 void deadline_leave(struct deadline *d);
-static inline bool deadline_is_set(const struct deadline *d) { return list_is_linked(&d->link); }
+static inline bool deadline_is_set(const struct deadline *d)
+{
+    return list_is_linked(&d->link);
+}
 
 /* For the loop alone: when the earliest member is due (UINT64_MAX: never), and posting those that are. */
 uint64_t deadline_next_ms(struct list *classes);

@@ -1,5 +1,4 @@
-/* A fetch is a call to an upstream of its own whose answer is gathered; nothing here speaks HTTP.
- * */
+/* A fetch is a call to an upstream of its own, its answer gathered; nothing here speaks HTTP. */
 #include "io/fetch.h"
 
 #include "base/alloc.h"

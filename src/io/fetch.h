@@ -17,7 +17,7 @@
 struct fetcher;
 
 struct fetch_settings {
-    const char *origin;  /* as in upstream_settings */
+    const char *origin; /* as in upstream_settings */
     const char *ca_file;
     size_t parallel_max; /* more wait inside */
     size_t body_max_bytes;
@@ -40,15 +40,18 @@ struct fetch_call {
     struct buffer body;
 };
 
-struct fetcher *fetcher_open(struct loop *loop, struct log *log, const struct fetch_settings *settings);
+struct fetcher *fetcher_open(struct loop *loop, struct log *log,
+                             const struct fetch_settings *settings);
 void fetcher_close(struct fetcher *fetcher);
 bool fetcher_is_closed(const struct fetcher *fetcher);
 void fetcher_free(struct fetcher *fetcher);
 
 /* path as it goes on the wire; body may be SPAN_NONE and is copied; total_ms bounds everything. */
-void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *method, struct span path,
-                 const struct secret *bearer, struct span body, uint64_t total_ms, struct turn *wake);
+void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *method,
+                 struct span path, const struct secret *bearer, struct span body, uint64_t total_ms,
+                 struct turn *wake);
 void fetch_cancel(struct fetch_call *call);
-void fetch_done(struct fetch_call *call); /* safe on a zeroed one; wipes: create answers hold keys */
+void fetch_done(
+    struct fetch_call *call); /* safe on a zeroed one; wipes: create answers hold keys */
 
 #endif

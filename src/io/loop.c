@@ -75,7 +75,10 @@ void loop_run(struct loop *loop)
     log_flush(loop->log);
 }
 
-void loop_turn(struct loop *loop) { uv_run(&loop->uv, UV_RUN_ONCE); }
+void loop_turn(struct loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_ONCE);
+}
 
 void loop_stop(struct loop *loop)
 {
@@ -105,7 +108,10 @@ void loop_post(struct loop *loop, struct turn *turn)
         list_append(&loop->turns, &turn->link);
 }
 
-uint64_t loop_now_ms(const struct loop *loop) { return uv_now(&loop->uv); }
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    return uv_now(&loop->uv);
+}
 uint64_t loop_now_us(const struct loop *loop)
 {
     (void)loop;
@@ -138,8 +144,14 @@ void loop_on_signal(struct loop *loop, int number, struct turn *turn)
     uv_unref((uv_handle_t *)&watch->handle);
 }
 
-uv_loop_t *loop_uv(struct loop *loop) { return &loop->uv; }
-struct list *loop_deadline_classes(struct loop *loop) { return &loop->deadline_classes; }
+uv_loop_t *loop_uv(struct loop *loop)
+{
+    return &loop->uv;
+}
+struct list *loop_deadline_classes(struct loop *loop)
+{
+    return &loop->deadline_classes;
+}
 
 void loop_alarm_moved(struct loop *loop, uint64_t due_ms)
 {
@@ -167,7 +179,10 @@ static void on_check(uv_check_t *handle)
     loop->awake_since_us = loop_now_us(loop);
 }
 
-static void on_idle(uv_idle_t *handle) { (void)handle; }
+static void on_idle(uv_idle_t *handle)
+{
+    (void)handle;
+}
 
 static void on_alarm(uv_timer_t *handle)
 {

@@ -40,10 +40,14 @@ static inline void turn_init(struct turn *turn, void (*run)(struct turn *turn))
     turn->run = run;
 }
 void loop_post(struct loop *loop, struct turn *turn);
-static inline void turn_cancel(struct turn *turn) { list_remove(&turn->link); }
+static inline void turn_cancel(struct turn *turn)
+{
+    list_remove(&turn->link);
+}
 
 uint64_t loop_now_ms(const struct loop *loop);
-uint64_t loop_now_us(const struct loop *loop); /* reads the clock: for measuring, not for deciding */
+uint64_t loop_now_us(
+    const struct loop *loop); /* reads the clock: for measuring, not for deciding */
 int64_t loop_wall_ms(const struct loop *loop);
 struct loop_lag loop_take_lag(struct loop *loop);
 

@@ -35,7 +35,10 @@ struct redis {
     bool closing;
 };
 
-static struct redis *of(struct redis_link *link) { return container_of(link, struct redis, link); }
+static struct redis *of(struct redis_link *link)
+{
+    return container_of(link, struct redis, link);
+}
 static void copy_settings(struct redis_settings *to, const struct redis_settings *from);
 static bool begin(struct redis *redis, struct redis_call *call);
 static void send_call(struct redis *redis, struct redis_call *call, char *wire, size_t size);
@@ -81,15 +84,18 @@ struct redis *redis_open(struct loop *loop, struct log *log, const struct redis_
     list_init(&redis->open);
     list_init(&redis->ended);
     turn_init(&redis->ended_turn, run_ended);
-    redis_link_open(&redis->link, loop, log, &redis->settings, redis->settings.tls ? &redis->tls : NULL, &owner);
+    redis_link_open(&redis->link, loop, log, &redis->settings,
+                    redis->settings.tls ? &redis->tls : NULL, &owner);
     return redis;
 }
 
-void redis_watch(struct redis *redis, struct redis_watch *watch, const char *const *prefixes, size_t count)
+void redis_watch(struct redis *redis, struct redis_watch *watch, const char *const *prefixes,
+                 size_t count)
 {
     assert(!redis->watcher && !redis->closing);
-    redis->watcher = redis_watcher_open(redis->loop, redis->log, &redis->settings,
-                                        redis->settings.tls ? &redis->tls : NULL, watch, prefixes, count);
+    redis->watcher =
+        redis_watcher_open(redis->loop, redis->log, &redis->settings,
+                           redis->settings.tls ? &redis->tls : NULL, watch, prefixes, count);
 }
 
 void redis_on_link(struct redis *redis, struct turn *turn)
@@ -98,7 +104,10 @@ void redis_on_link(struct redis *redis, struct turn *turn)
     redis->link_turns[redis->link_turn_count++] = turn;
 }
 
-bool redis_is_up(const struct redis *redis) { return redis_link_is_up(&redis->link); }
+bool redis_is_up(const struct redis *redis)
+{
+    return redis_link_is_up(&redis->link);
+}
 
 struct redis_stats redis_stats(const struct redis *redis)
 {
@@ -108,7 +117,8 @@ struct redis_stats redis_stats(const struct redis *redis)
     return stats;
 }
 
-void redis_on_latency(struct redis *redis, void (*note)(void *context, uint64_t microseconds), void *context)
+void redis_on_latency(struct redis *redis, void (*note)(void *context, uint64_t microseconds),
+                      void *context)
 {
     redis->note = note;
     redis->note_context = context;
@@ -143,7 +153,8 @@ void redis_free(struct redis *redis)
     must_free(redis);
 }
 
-void redis_command(struct redis *redis, struct redis_call *call, const struct span *args, size_t count)
+void redis_command(struct redis *redis, struct redis_call *call, const struct span *args,
+                   size_t count)
 {
     size_t size = 0;
     char *wire;
@@ -157,8 +168,9 @@ void redis_command(struct redis *redis, struct redis_call *call, const struct sp
     redisFreeSdsCommand(wire);
 }
 
-void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script, const struct span *keys,
-                size_t key_count, const struct span *args, size_t arg_count)
+void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script,
+                const struct span *keys, size_t key_count, const struct span *args,
+                size_t arg_count)
 {
     struct span parts[REDIS_ARGS_MAX + 3];
     char number[24];
@@ -224,7 +236,10 @@ static void greet(struct redis_link *link)
     struct redis *redis = of(link);
 
     for (size_t i = 0; i < redis->script_count; i++)
-        redis_link_ask(link, (const struct span[]){SPAN("SCRIPT"), SPAN("LOAD"), span_of(redis->scripts[i].script->text)}, 3);
+        redis_link_ask(link,
+                       (const struct span[]){SPAN("SCRIPT"), SPAN("LOAD"),
+                                             span_of(redis->scripts[i].script->text)},
+                       3);
 }
 
 static bool got_greeting(struct redis_link *link, unsigned step, const redisReply *reply)
@@ -317,7 +332,8 @@ static void on_alarm(struct redis_link *link)
 
     if (!first)
         return;
-    age_ms = (loop_now_us(redis->loop) - container_of(first, struct redis_call, link)->sent_us) / 1000;
+    age_ms =
+        (loop_now_us(redis->loop) - container_of(first, struct redis_call, link)->sent_us) / 1000;
     if (age_ms >= redis->settings.command_ms)
         redis_link_drop(link, REDIS_FAULT_LATE, "a command was not answered in time");
     else

@@ -26,8 +26,8 @@ struct redis_reply; /* hiredis' own reply behind a name of ours; valid during on
 struct redis_settings {
     const char *host; /* a name or an address; or NULL with path */
     int port;
-    const char *path; /* unix socket */
-    const char *user; /* NULL: none */
+    const char *path;              /* unix socket */
+    const char *user;              /* NULL: none */
     const struct secret *password; /* borrowed; NULL: none */
     int database;
     bool tls;            /* with a host; its name is verified */
@@ -39,14 +39,16 @@ struct redis_settings {
 
 enum redis_end {
     REDIS_ANSWERED, /* a reply, which may be an error reply (kind REDIS_ERROR) */
-    REDIS_REFUSED,  /* Redis is there but not ready: LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, OOM, NOAUTH ...: not applied */
-    REDIS_DOWN,     /* no link: not sent, not applied */
-    REDIS_LOST      /* sent, outcome unknown */
+    REDIS_REFUSED, /* Redis is there but not ready: LOADING, READONLY, MASTERDOWN, CLUSTERDOWN, OOM, NOAUTH ...: not applied */
+    REDIS_DOWN,    /* no link: not sent, not applied */
+    REDIS_LOST     /* sent, outcome unknown */
 };
 
 struct redis_call {
     struct list link; /* the redis' open calls */
-    void (*on_reply)(struct redis_call *call, const struct redis_reply *reply); /* reply is NULL unless end is REDIS_ANSWERED */
+    void (*on_reply)(
+        struct redis_call *call,
+        const struct redis_reply *reply); /* reply is NULL unless end is REDIS_ANSWERED */
     enum redis_end end;
     uint64_t asked_us, sent_us; /* sent_us moves when a script is sent again with its text */
     const struct redis_script *script;
@@ -79,29 +81,39 @@ struct redis_stats {
 };
 
 struct redis *redis_open(struct loop *loop, struct log *log, const struct redis_settings *settings,
-                         const struct redis_script *const *scripts, size_t script_count); /* scripts stay put */
+                         const struct redis_script *const *scripts,
+                         size_t script_count); /* scripts stay put */
 /* At most one watch; prefixes and watch stay put. */
-void redis_watch(struct redis *redis, struct redis_watch *watch, const char *const *prefixes, size_t count);
-void redis_on_link(struct redis *redis, struct turn *turn); /* posted whenever the link comes up or goes down */
+void redis_watch(struct redis *redis, struct redis_watch *watch, const char *const *prefixes,
+                 size_t count);
+void redis_on_link(struct redis *redis,
+                   struct turn *turn); /* posted whenever the link comes up or goes down */
 bool redis_is_up(const struct redis *redis);
 struct redis_stats redis_stats(const struct redis *redis);
 /* Called for each answered command with its latency; may be NULL. Records only. */
-void redis_on_latency(struct redis *redis, void (*note)(void *context, uint64_t microseconds), void *context);
+void redis_on_latency(struct redis *redis, void (*note)(void *context, uint64_t microseconds),
+                      void *context);
 void redis_close(struct redis *redis);
 bool redis_is_closed(const struct redis *redis);
 void redis_free(struct redis *redis);
 
-void redis_command(struct redis *redis, struct redis_call *call, const struct span *args, size_t count);
+void redis_command(struct redis *redis, struct redis_call *call, const struct span *args,
+                   size_t count);
 /* EVALSHA with keys and arguments. The script must be among those given to redis_open. */
-void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script, const struct span *keys,
-                size_t key_count, const struct span *args, size_t arg_count);
+void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script,
+                const struct span *keys, size_t key_count, const struct span *args,
+                size_t arg_count);
 
 enum redis_kind { REDIS_NIL, REDIS_TEXT, REDIS_NUMBER, REDIS_LIST, REDIS_ERROR };
-enum redis_kind redis_reply_kind(const struct redis_reply *reply); /* status replies are REDIS_TEXT, maps REDIS_LIST */
-struct span redis_reply_text(const struct redis_reply *reply);     /* text or error; SPAN_NONE otherwise */
-int64_t redis_reply_number(const struct redis_reply *reply);       /* number, or a decimal text; 0 otherwise */
-size_t redis_reply_count(const struct redis_reply *reply);         /* of a list; 0 otherwise */
-const struct redis_reply *redis_reply_item(const struct redis_reply *reply, size_t index); /* NULL past the end */
+enum redis_kind redis_reply_kind(
+    const struct redis_reply *reply); /* status replies are REDIS_TEXT, maps REDIS_LIST */
+struct span redis_reply_text(
+    const struct redis_reply *reply); /* text or error; SPAN_NONE otherwise */
+int64_t redis_reply_number(
+    const struct redis_reply *reply); /* number, or a decimal text; 0 otherwise */
+size_t redis_reply_count(const struct redis_reply *reply); /* of a list; 0 otherwise */
+const struct redis_reply *redis_reply_item(const struct redis_reply *reply,
+                                           size_t index); /* NULL past the end */
 /* A list of name, value, name, value: the value, NULL when absent. */
 const struct redis_reply *redis_reply_field(const struct redis_reply *reply, struct span name);
 

@@ -29,7 +29,8 @@ bool redis_address_of_literal(const char *host, int port, struct redis_address *
     return ret_address->size > 0;
 }
 
-unsigned redis_addresses_of(const struct addrinfo *list, struct redis_address ret_addresses[REDIS_ADDRESSES_MAX])
+unsigned redis_addresses_of(const struct addrinfo *list,
+                            struct redis_address ret_addresses[REDIS_ADDRESSES_MAX])
 {
     unsigned count = 0;
 

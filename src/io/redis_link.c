@@ -33,10 +33,12 @@ static void tell_up(struct redis_link *link);
 static void tell_fault(struct redis_link *link, enum redis_fault fault, const char *reason);
 static void server_name(const struct redis_link *link, char ret_name[160]);
 
-static const struct redis_socket_events socket_events = {on_connected, on_reply, on_broken, on_gone};
+static const struct redis_socket_events socket_events = {on_connected, on_reply, on_broken,
+                                                         on_gone};
 
-void redis_link_open(struct redis_link *link, struct loop *loop, struct log *log, const struct redis_settings *settings,
-                     struct redis_tls *tls, const struct redis_link_owner *owner)
+void redis_link_open(struct redis_link *link, struct loop *loop, struct log *log,
+                     const struct redis_settings *settings, struct redis_tls *tls,
+                     const struct redis_link_owner *owner)
 {
     link->loop = loop;
     link->log = log;
@@ -65,7 +67,9 @@ void redis_link_close(struct redis_link *link)
     deadline_class_close(&link->deadlines);
     turn_cancel(&link->alarm_turn);
     if (link->resolving)
-        uv_cancel((uv_req_t *)&link->resolver); /* when it is at work already, its callback comes when it is done */
+        uv_cancel(
+            (uv_req_t *)&link
+                ->resolver); /* when it is at work already, its callback comes when it is done */
     if (was_up)
         link->owner->on_down(link);
 }
@@ -148,7 +152,8 @@ static void run_alarm(struct turn *turn)
         link->owner->on_alarm(link);
         return;
     }
-    redis_link_drop(link, link->state == REDIS_LINK_RESOLVING ? REDIS_FAULT_RESOLVE : REDIS_FAULT_LATE,
+    redis_link_drop(link,
+                    link->state == REDIS_LINK_RESOLVING ? REDIS_FAULT_RESOLVE : REDIS_FAULT_LATE,
                     "no link within the time allowed for connecting");
 }
 
@@ -158,8 +163,9 @@ static void attempt(struct redis_link *link)
 
     deadline_join(&link->deadlines, &link->alarm);
     link->address_count = link->address_next = 0;
-    if (settings->path ? redis_address_of_path(settings->path, &link->addresses[0])
-                       : redis_address_of_literal(settings->host, settings->port, &link->addresses[0]))
+    if (settings->path
+            ? redis_address_of_path(settings->path, &link->addresses[0])
+            : redis_address_of_literal(settings->host, settings->port, &link->addresses[0]))
         link->address_count = 1;
     if (settings->path || link->address_count) {
         link->state = REDIS_LINK_CONNECTING;
@@ -179,8 +185,8 @@ static void ask_addresses(struct redis_link *link)
         return;
     snprintf(port, sizeof(port), "%d", link->settings->port);
     link->resolver.data = link;
-    link->resolve_status =
-        uv_getaddrinfo(loop_uv(link->loop), &link->resolver, on_resolved, link->settings->host, port, &hints);
+    link->resolve_status = uv_getaddrinfo(loop_uv(link->loop), &link->resolver, on_resolved,
+                                          link->settings->host, port, &hints);
     if (link->resolve_status)
         loop_post(link->loop, &link->resolved_turn);
     else
@@ -207,7 +213,8 @@ static void run_resolved(struct turn *turn)
         return;
     if (link->resolve_status || !link->address_count) {
         redis_link_drop(link, REDIS_FAULT_RESOLVE,
-                        link->resolve_status ? uv_strerror(link->resolve_status) : "the name has no address");
+                        link->resolve_status ? uv_strerror(link->resolve_status)
+                                             : "the name has no address");
         return;
     }
     link->state = REDIS_LINK_CONNECTING;
@@ -220,7 +227,8 @@ static void connect_next(struct redis_link *link)
 
     while (link->address_next < link->address_count) {
         const struct redis_address *address = &link->addresses[link->address_next++];
-        link->socket = redis_socket_open(link->loop, address, link->tls, &socket_events, link, reason);
+        link->socket =
+            redis_socket_open(link->loop, address, link->tls, &socket_events, link, reason);
         if (link->socket) {
             link->sockets_open++;
             return;
@@ -246,7 +254,8 @@ static void send_greeting(struct redis_link *link)
     char number[16];
 
     if (settings->password) {
-        struct span auth[] = {SPAN("AUTH"), span_of(settings->user), secret_reveal(settings->password)};
+        struct span auth[] = {SPAN("AUTH"), span_of(settings->user),
+                              secret_reveal(settings->password)};
         if (!settings->user)
             auth[1] = auth[2];
         redis_link_ask(link, auth, settings->user ? 3 : 2);
@@ -280,7 +289,8 @@ static void got_greeting(struct redis_link *link, redisReply *reply)
         greeting_refused(link, link->settings->password && step == 0, reply);
         return;
     }
-    if (step >= link->greeting_own && !link->owner->got_greeting(link, step - link->greeting_own, reply)) {
+    if (step >= link->greeting_own &&
+        !link->owner->got_greeting(link, step - link->greeting_own, reply)) {
         redis_link_drop(link, REDIS_FAULT_PROTOCOL, "an answer to the greeting was not understood");
         return;
     }
@@ -349,7 +359,8 @@ static void wait_for_next(struct redis_link *link)
     if (link->attempts < BACKOFF_DOUBLINGS)
         link->attempts++;
     link->state = REDIS_LINK_WAITING;
-    deadline_join_in(&link->deadlines, &link->alarm, wait_ms / 2 + random_below(link, wait_ms / 2 + 1));
+    deadline_join_in(&link->deadlines, &link->alarm,
+                     wait_ms / 2 + random_below(link, wait_ms / 2 + 1));
 }
 
 static uint64_t random_below(struct redis_link *link, uint64_t limit)
@@ -366,7 +377,8 @@ static void tell_up(struct redis_link *link)
     int64_t outage_ms = link->down_ms ? (int64_t)(link->up_ms - link->down_ms) : 0;
 
     server_name(link, name);
-    log_info(link->log, link->owner->up_line, log_text("server", name), log_int("outage_ms", outage_ms));
+    log_info(link->log, link->owner->up_line, log_text("server", name),
+             log_int("outage_ms", outage_ms));
     link->down_ms = 0;
     link->faults_told = 0;
 }
@@ -377,14 +389,14 @@ static void tell_fault(struct redis_link *link, enum redis_fault fault, const ch
     bool was_up = redis_link_is_up(link);
     char name[160];
 
-    if (!link->down_ms)
-        link->down_ms = loop_now_ms(link->loop);
+    link->down_ms = link->down_ms ? link->down_ms : loop_now_ms(link->loop);
     if (!was_up && (link->faults_told & bit))
         return;
     link->faults_told |= bit;
     server_name(link, name);
-    log_warn(link->log, was_up ? link->owner->down_line : link->owner->failed_line, log_text("server", name),
-             log_text("reason", reason), log_text("to_do", advices[fault]));
+    log_warn(link->log, was_up ? link->owner->down_line : link->owner->failed_line,
+             log_text("server", name), log_text("reason", reason),
+             log_text("to_do", advices[fault]));
 }
 
 static void server_name(const struct redis_link *link, char ret_name[160])

@@ -29,7 +29,8 @@ struct redis_link;
 struct redis_link_owner {
     const char *up_line, *down_line, *failed_line; /* for the log */
     void (*greet)(struct redis_link *link);        /* redis_link_ask for each further step */
-    bool (*got_greeting)(struct redis_link *link, unsigned step, const redisReply *reply); /* of those steps */
+    bool (*got_greeting)(struct redis_link *link, unsigned step,
+                         const redisReply *reply); /* of those steps */
     void (*on_up)(struct redis_link *link);
     void (*on_down)(struct redis_link *link); /* it was up */
     void (*on_reply)(struct redis_link *link, redisReply *reply);
@@ -44,8 +45,14 @@ struct redis_link {
     struct redis_tls *tls; /* NULL: plain */
     const struct redis_link_owner *owner;
 
-    enum { REDIS_LINK_WAITING, REDIS_LINK_RESOLVING, REDIS_LINK_CONNECTING, REDIS_LINK_GREETING, REDIS_LINK_UP,
-           REDIS_LINK_CLOSED } state;
+    enum {
+        REDIS_LINK_WAITING,
+        REDIS_LINK_RESOLVING,
+        REDIS_LINK_CONNECTING,
+        REDIS_LINK_GREETING,
+        REDIS_LINK_UP,
+        REDIS_LINK_CLOSED
+    } state;
     struct redis_socket *socket; /* NULL when there is none */
     unsigned sockets_open;       /* whose handles are not gone yet */
     struct deadline_class deadlines;
@@ -58,18 +65,23 @@ struct redis_link {
     struct redis_address addresses[REDIS_ADDRESSES_MAX];
     unsigned address_count, address_next;
 
-    unsigned greeting_sent, greeting_got, greeting_own; /* the owner's steps start at greeting_own */
-    unsigned attempts;     /* since it was last up for a while */
-    unsigned faults_told;  /* bit set of enum redis_fault, in this outage */
+    unsigned greeting_sent, greeting_got,
+        greeting_own;        /* the owner's steps start at greeting_own */
+    unsigned attempts;       /* since it was last up for a while */
+    unsigned faults_told;    /* bit set of enum redis_fault, in this outage */
     uint64_t up_ms, down_ms; /* since when; down_ms is 0 before the first fault */
     uint64_t random;
 };
 
-void redis_link_open(struct redis_link *link, struct loop *loop, struct log *log, const struct redis_settings *settings,
-                     struct redis_tls *tls, const struct redis_link_owner *owner);
+void redis_link_open(struct redis_link *link, struct loop *loop, struct log *log,
+                     const struct redis_settings *settings, struct redis_tls *tls,
+                     const struct redis_link_owner *owner);
 void redis_link_close(struct redis_link *link);
 bool redis_link_is_closed(const struct redis_link *link);
-static inline bool redis_link_is_up(const struct redis_link *link) { return link->state == REDIS_LINK_UP; }
+static inline bool redis_link_is_up(const struct redis_link *link)
+{
+    return link->state == REDIS_LINK_UP;
+}
 void redis_link_drop(struct redis_link *link, enum redis_fault fault, const char *reason);
 void redis_link_send(struct redis_link *link, const char *wire, size_t size);
 void redis_link_ask(struct redis_link *link, const struct span *args, size_t count);
@@ -85,7 +97,8 @@ static inline bool redis_link_alarm_is_set(const struct redis_link *link)
 /* In redis_address.c. False: the path does not fit; the host is a name and has to be resolved. */
 bool redis_address_of_path(const char *path, struct redis_address *ret_address);
 bool redis_address_of_literal(const char *host, int port, struct redis_address *ret_address);
-unsigned redis_addresses_of(const struct addrinfo *list, struct redis_address ret_addresses[REDIS_ADDRESSES_MAX]);
+unsigned redis_addresses_of(const struct addrinfo *list,
+                            struct redis_address ret_addresses[REDIS_ADDRESSES_MAX]);
 
 /* In redis_reply.c. The first word of an error reply: "WRONGPASS", "ERR". */
 struct span redis_error_code(const redisReply *reply);

@@ -2,12 +2,18 @@
 
 /* Redis is there and did not do it: a state of the server, not a mistake of the command. */
 static const char *const refusals[] = {
-    "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "OOM",   "NOAUTH", "NOREPLICAS",
-    "BUSY",    "NOPERM",   "MISCONF",    "MOVED",       "ASK",   "TRYAGAIN",
+    "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "OOM", "NOAUTH",   "NOREPLICAS",
+    "BUSY",    "NOPERM",   "MISCONF",    "MOVED",       "ASK", "TRYAGAIN",
 };
 
-static const redisReply *of(const struct redis_reply *reply) { return (const void *)reply; }
-static const struct redis_reply *as_ours(const redisReply *reply) { return (const void *)reply; }
+static const redisReply *of(const struct redis_reply *reply)
+{
+    return (const void *)reply;
+}
+static const struct redis_reply *as_ours(const redisReply *reply)
+{
+    return (const void *)reply;
+}
 static bool is_list(const redisReply *reply);
 
 enum redis_kind redis_reply_kind(const struct redis_reply *reply)
@@ -49,7 +55,10 @@ int64_t redis_reply_number(const struct redis_reply *reply)
     return number;
 }
 
-size_t redis_reply_count(const struct redis_reply *reply) { return is_list(of(reply)) ? of(reply)->elements : 0; }
+size_t redis_reply_count(const struct redis_reply *reply)
+{
+    return is_list(of(reply)) ? of(reply)->elements : 0;
+}
 
 const struct redis_reply *redis_reply_item(const struct redis_reply *reply, size_t index)
 {
@@ -85,6 +94,7 @@ bool redis_error_is_refusal(struct span code)
 
 static bool is_list(const redisReply *reply)
 {
-    return reply->type == REDIS_REPLY_ARRAY || reply->type == REDIS_REPLY_MAP || reply->type == REDIS_REPLY_SET ||
-           reply->type == REDIS_REPLY_PUSH || reply->type == REDIS_REPLY_ATTR;
+    return reply->type == REDIS_REPLY_ARRAY || reply->type == REDIS_REPLY_MAP ||
+           reply->type == REDIS_REPLY_SET || reply->type == REDIS_REPLY_PUSH ||
+           reply->type == REDIS_REPLY_ATTR;
 }

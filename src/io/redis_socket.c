@@ -17,7 +17,7 @@ struct redis_socket {
     uv_poll_t poll;
     struct loop *loop; /* borrowed */
     redisContext *context;
-    struct redis_tls *tls;   /* borrowed; NULL: plain */
+    struct redis_tls *tls; /* borrowed; NULL: plain */
     struct redis_tls_session session;
     const struct redis_socket_events *events;
     void *owner;
@@ -40,7 +40,8 @@ static void context_broke(struct redis_socket *s);
 static void broke(struct redis_socket *s, enum redis_fault fault, const char *reason);
 static void on_close(uv_handle_t *handle);
 
-struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_address *address, struct redis_tls *tls,
+struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_address *address,
+                                       struct redis_tls *tls,
                                        const struct redis_socket_events *events, void *context,
                                        char ret_reason[REDIS_REASON_SIZE])
 {
@@ -73,7 +74,8 @@ void redis_socket_close(struct redis_socket *s)
         return;
     s->closed = true;
     turn_cancel(&s->flush);
-    uv_close((uv_handle_t *)&s->poll, on_close); /* leaves the poll set before the descriptor closes */
+    uv_close((uv_handle_t *)&s->poll,
+             on_close); /* leaves the poll set before the descriptor closes */
     redisFree(s->context);
     s->context = NULL;
 }
@@ -111,7 +113,8 @@ static int open_descriptor(const struct redis_address *address, char ret_reason[
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     }
-    if (fd >= 0 && (!connect(fd, (const struct sockaddr *)&address->storage, address->size) || errno == EINPROGRESS))
+    if (fd >= 0 && (!connect(fd, (const struct sockaddr *)&address->storage, address->size) ||
+                    errno == EINPROGRESS))
         return fd;
     error = errno;
     if (fd >= 0)
@@ -122,7 +125,8 @@ static int open_descriptor(const struct redis_address *address, char ret_reason[
 
 static redisContext *context_of(int fd)
 {
-    redisOptions options = {.type = REDIS_CONN_USERFD, .options = REDIS_OPT_NONBLOCK | REDIS_OPT_NO_PUSH_AUTOFREE};
+    redisOptions options = {.type = REDIS_CONN_USERFD,
+                            .options = REDIS_OPT_NONBLOCK | REDIS_OPT_NO_PUSH_AUTOFREE};
     redisContext *context;
 
     options.endpoint.fd = fd;

@@ -18,16 +18,16 @@
 #include <sys/socket.h>
 
 /*      kind        what to do */
-#define REDIS_FAULTS(ROW)                                                                          \
-    ROW(RESOLVE,   "check the host name of Redis and the name server")                             \
-    ROW(CONNECT,   "check that Redis runs and listens at this address")                            \
-    ROW(TLS,       "check Redis' certificate, its host name and the CA file, and that it speaks TLS") \
-    ROW(LOGIN,     "check the user and the password for Redis; leave them out if it has none")     \
-    ROW(NOT_READY, "wait: it is loading, a replica without its master, or busy")                   \
-    ROW(REFUSED,   "check Redis' version (6 or newer), the database number and the user's rights") \
-    ROW(LATE,      "look at Redis' SLOWLOG, its memory and the network")                           \
-    ROW(PROTOCOL,  "check that this is Redis, and whether it wants TLS")                           \
-    ROW(CLOSED,    "look at Redis' log")
+#define REDIS_FAULTS(ROW) \
+    ROW(RESOLVE, "check the host name of Redis and the name server") \
+    ROW(CONNECT, "check that Redis runs and listens at this address") \
+    ROW(TLS, "check Redis' certificate, its host name and the CA file, and that it speaks TLS") \
+    ROW(LOGIN, "check the user and the password for Redis; leave them out if it has none") \
+    ROW(NOT_READY, "wait: it is loading, a replica without its master, or busy") \
+    ROW(REFUSED, "check Redis' version (6 or newer), the database number and the user's rights") \
+    ROW(LATE, "look at Redis' SLOWLOG, its memory and the network") \
+    ROW(PROTOCOL, "check that this is Redis, and whether it wants TLS") \
+    ROW(CLOSED, "look at Redis' log")
 
 enum redis_fault {
 #define ROW(kind, advice) REDIS_FAULT_##kind,
@@ -53,7 +53,8 @@ struct redis_socket_events {
 };
 
 /* NULL and a reason when the address is refused at once. tls may be NULL; it is borrowed. */
-struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_address *address, struct redis_tls *tls,
+struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_address *address,
+                                       struct redis_tls *tls,
                                        const struct redis_socket_events *events, void *context,
                                        char ret_reason[REDIS_REASON_SIZE]);
 void redis_socket_close(struct redis_socket *s);

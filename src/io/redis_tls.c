@@ -18,8 +18,8 @@ void redis_tls_done(struct redis_tls *tls)
     tls->context = NULL;
 }
 
-bool redis_tls_start(struct redis_tls *tls, redisContext *context, struct redis_tls_session *ret_session,
-                     char ret_reason[REDIS_REASON_SIZE])
+bool redis_tls_start(struct redis_tls *tls, redisContext *context,
+                     struct redis_tls_session *ret_session, char ret_reason[REDIS_REASON_SIZE])
 {
     SSL *ssl;
 
@@ -47,7 +47,8 @@ bool redis_tls_wants_read(const struct redis_tls_session *session)
     return session->ssl && SSL_want_read(session->ssl);
 }
 
-bool redis_tls_has_failed(const struct redis_tls_session *session, char ret_reason[REDIS_REASON_SIZE])
+bool redis_tls_has_failed(const struct redis_tls_session *session,
+                          char ret_reason[REDIS_REASON_SIZE])
 {
     if (!session->ssl || SSL_is_init_finished(session->ssl))
         return false;
@@ -66,7 +67,9 @@ static bool make_context(struct redis_tls *tls, char ret_reason[REDIS_REASON_SIZ
         tls->context = context;
         return true;
     }
-    tell_error(tls->ca_file ? "the CA file cannot be used" : "the system's CA certificates cannot be used", ret_reason);
+    tell_error(tls->ca_file ? "the CA file cannot be used"
+                            : "the system's CA certificates cannot be used",
+               ret_reason);
     SSL_CTX_free(context);
     return false;
 }
@@ -85,7 +88,8 @@ static void tell_failure(const SSL *ssl, char ret_reason[REDIS_REASON_SIZE])
     long verified = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
 
     if (verified != X509_V_OK)
-        snprintf(ret_reason, REDIS_REASON_SIZE, "certificate: %s", X509_verify_cert_error_string(verified));
+        snprintf(ret_reason, REDIS_REASON_SIZE, "certificate: %s",
+                 X509_verify_cert_error_string(verified));
     else
         tell_error("TLS handshake", ret_reason);
 }

@@ -23,13 +23,17 @@ struct redis_tls_session {
 };
 
 void redis_tls_done(struct redis_tls *tls);
-bool redis_tls_start(struct redis_tls *tls, redisContext *context, struct redis_tls_session *ret_session,
-                     char ret_reason[REDIS_REASON_SIZE]);
-static inline bool redis_tls_is_on(const struct redis_tls_session *session) { return session->ssl != NULL; }
+bool redis_tls_start(struct redis_tls *tls, redisContext *context,
+                     struct redis_tls_session *ret_session, char ret_reason[REDIS_REASON_SIZE]);
+static inline bool redis_tls_is_on(const struct redis_tls_session *session)
+{
+    return session->ssl != NULL;
+}
 /* Before every read and write: errors of others in OpenSSL's queue would be taken for ours. */
 void redis_tls_prepare(const struct redis_tls_session *session);
 bool redis_tls_wants_read(const struct redis_tls_session *session);
 /* After an error: was it the handshake's? */
-bool redis_tls_has_failed(const struct redis_tls_session *session, char ret_reason[REDIS_REASON_SIZE]);
+bool redis_tls_has_failed(const struct redis_tls_session *session,
+                          char ret_reason[REDIS_REASON_SIZE]);
 
 #endif

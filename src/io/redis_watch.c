@@ -12,7 +12,10 @@ struct redis_watcher {
     bool blind, ping_open;
 };
 
-static struct redis_watcher *of(struct redis_link *link) { return container_of(link, struct redis_watcher, link); }
+static struct redis_watcher *of(struct redis_link *link)
+{
+    return container_of(link, struct redis_watcher, link);
+}
 static void greet(struct redis_link *link);
 static bool got_greeting(struct redis_link *link, unsigned step, const redisReply *reply);
 static void on_up(struct redis_link *link);
@@ -25,7 +28,8 @@ static void set_blind(struct redis_watcher *w, bool blind);
 static const struct redis_link_owner owner = {
     .up_line = "redis watch up",
     .down_line = "redis watch down: what others change is looked up each time until it is back",
-    .failed_line = "redis watch cannot be made: what others change is looked up each time until it is",
+    .failed_line =
+        "redis watch cannot be made: what others change is looked up each time until it is",
     .greet = greet,
     .got_greeting = got_greeting,
     .on_up = on_up,
@@ -35,9 +39,10 @@ static const struct redis_link_owner owner = {
     .on_alarm = on_alarm,
 };
 
-struct redis_watcher *redis_watcher_open(struct loop *loop, struct log *log, const struct redis_settings *settings,
-                                         struct redis_tls *tls, struct redis_watch *watch, const char *const *prefixes,
-                                         size_t count)
+struct redis_watcher *redis_watcher_open(struct loop *loop, struct log *log,
+                                         const struct redis_settings *settings,
+                                         struct redis_tls *tls, struct redis_watch *watch,
+                                         const char *const *prefixes, size_t count)
 {
     struct redis_watcher *w = must_alloc(sizeof(*w));
 
@@ -51,14 +56,24 @@ struct redis_watcher *redis_watcher_open(struct loop *loop, struct log *log, con
     return w;
 }
 
-void redis_watcher_close(struct redis_watcher *w) { redis_link_close(&w->link); }
-bool redis_watcher_is_closed(const struct redis_watcher *w) { return redis_link_is_closed(&w->link); }
-void redis_watcher_free(struct redis_watcher *w) { must_free(w); }
+void redis_watcher_close(struct redis_watcher *w)
+{
+    redis_link_close(&w->link);
+}
+bool redis_watcher_is_closed(const struct redis_watcher *w)
+{
+    return redis_link_is_closed(&w->link);
+}
+void redis_watcher_free(struct redis_watcher *w)
+{
+    must_free(w);
+}
 
 static void greet(struct redis_link *link)
 {
     struct redis_watcher *w = of(link);
-    struct span track[4 + 2 * REDIS_PREFIXES_MAX] = {SPAN("CLIENT"), SPAN("TRACKING"), SPAN("ON"), SPAN("BCAST")};
+    struct span track[4 + 2 * REDIS_PREFIXES_MAX] = {SPAN("CLIENT"), SPAN("TRACKING"), SPAN("ON"),
+                                                     SPAN("BCAST")};
     size_t count = 4;
 
     for (size_t i = 0; i < w->prefix_count; i++) {
@@ -82,7 +97,10 @@ static void on_up(struct redis_link *link)
     set_blind(of(link), false);
 }
 
-static void on_down(struct redis_link *link) { set_blind(of(link), true); }
+static void on_down(struct redis_link *link)
+{
+    set_blind(of(link), true);
+}
 
 static void on_alarm(struct redis_link *link)
 {
@@ -120,7 +138,8 @@ static void on_push(struct redis_link *link, redisReply *reply)
     const redisReply *keys = reply->elements == 2 ? reply->element[1] : NULL;
     const redisReply *kind = reply->elements ? reply->element[0] : NULL;
 
-    if (!keys || kind->type != REDIS_REPLY_STRING || !span_equal((struct span){kind->str, kind->len}, SPAN("invalidate")))
+    if (!keys || kind->type != REDIS_REPLY_STRING ||
+        !span_equal((struct span){kind->str, kind->len}, SPAN("invalidate")))
         return;
     if (keys->type == REDIS_REPLY_NIL && !w->blind) {
         set_blind(w, true);
@@ -128,7 +147,8 @@ static void on_push(struct redis_link *link, redisReply *reply)
     }
     for (size_t i = 0; keys->type == REDIS_REPLY_ARRAY && i < keys->elements; i++)
         if (keys->element[i]->type == REDIS_REPLY_STRING)
-            w->watch->on_changed(w->watch, (struct span){keys->element[i]->str, keys->element[i]->len});
+            w->watch->on_changed(w->watch,
+                                 (struct span){keys->element[i]->str, keys->element[i]->len});
 }
 
 static void set_blind(struct redis_watcher *w, bool blind)

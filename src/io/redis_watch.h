@@ -14,9 +14,10 @@
 
 struct redis_watcher;
 
-struct redis_watcher *redis_watcher_open(struct loop *loop, struct log *log, const struct redis_settings *settings,
-                                         struct redis_tls *tls, struct redis_watch *watch, const char *const *prefixes,
-                                         size_t count);
+struct redis_watcher *redis_watcher_open(struct loop *loop, struct log *log,
+                                         const struct redis_settings *settings,
+                                         struct redis_tls *tls, struct redis_watch *watch,
+                                         const char *const *prefixes, size_t count);
 void redis_watcher_close(struct redis_watcher *w);
 bool redis_watcher_is_closed(const struct redis_watcher *w);
 void redis_watcher_free(struct redis_watcher *w);

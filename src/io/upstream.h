@@ -21,20 +21,23 @@
 struct upstream;
 
 struct upstream_settings {
-    const char *origin;  /* "https://openrouter.ai": scheme, host, port; nothing else ever selects a host */
+    const char
+        *origin; /* "https://openrouter.ai": scheme, host, port; nothing else ever selects a host */
     const char *ca_file; /* NULL: the system's */
-    size_t calls_max;    /* open calls; more wait their turn inside, their connect clock not yet running */
-    uint64_t connect_ms; /* connect and TLS */
+    size_t
+        calls_max; /* open calls; more wait their turn inside, their connect clock not yet running */
+    uint64_t connect_ms;         /* connect and TLS */
     uint64_t idle_connection_ms; /* a kept connection older than this is not used again */
 };
 
 struct upstream_ask {
-    struct span method, path; /* path with the origin's base path and query, as it goes on the wire */
-    struct headers headers;   /* copied; not Host, Content-Length, Authorization */
+    struct span method,
+        path;               /* path with the origin's base path and query, as it goes on the wire */
+    struct headers headers; /* copied; not Host, Content-Length, Authorization */
     const struct secret *bearer; /* copied; NULL: no Authorization */
-    struct span body;         /* borrowed until the call has ended; sent once */
-    uint64_t head_ms;         /* until the answer's head */
-    uint64_t idle_ms;         /* between pieces of the answer; not counted while paused */
+    struct span body;            /* borrowed until the call has ended; sent once */
+    uint64_t head_ms;            /* until the answer's head */
+    uint64_t idle_ms;            /* between pieces of the answer; not counted while paused */
 };
 
 struct upstream_head {
@@ -56,7 +59,8 @@ struct upstream_call;
 
 struct upstream_events {
     void (*on_head)(struct upstream_call *call, const struct upstream_head *head);
-    bool (*on_body)(struct upstream_call *call, struct span bytes); /* taken in any case; false: pause now */
+    bool (*on_body)(struct upstream_call *call,
+                    struct span bytes); /* taken in any case; false: pause now */
     void (*on_end)(struct upstream_call *call, enum upstream_end end);
 };
 
@@ -70,14 +74,19 @@ struct upstream_stats {
     uint64_t connections_made, connections_reused;
 };
 
-struct upstream *upstream_open(struct loop *loop, struct log *log, const struct upstream_settings *settings);
+struct upstream *upstream_open(struct loop *loop, struct log *log,
+                               const struct upstream_settings *settings);
 void upstream_close(struct upstream *upstream);
-bool upstream_is_closed(const struct upstream *upstream); /* all its handles are gone; then upstream_free */
+bool upstream_is_closed(
+    const struct upstream *upstream); /* all its handles are gone; then upstream_free */
 void upstream_free(struct upstream *upstream);
 
-void upstream_start(struct upstream *upstream, struct upstream_call *call, const struct upstream_events *events,
-                    const struct upstream_ask *ask);
-static inline bool upstream_call_is_open(const struct upstream_call *call) { return call->flight != NULL; }
+void upstream_start(struct upstream *upstream, struct upstream_call *call,
+                    const struct upstream_events *events, const struct upstream_ask *ask);
+static inline bool upstream_call_is_open(const struct upstream_call *call)
+{
+    return call->flight != NULL;
+}
 void upstream_resume(struct upstream_call *call); /* from a turn only */
 void upstream_cancel(struct upstream_call *call); /* from a turn only; closes the connection */
 struct upstream_stats upstream_stats(const struct upstream *upstream);

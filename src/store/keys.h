@@ -39,9 +39,9 @@ void key_load(struct store *store, struct key_load *load, struct span user, stru
 /* Why a lease is wanted: decides what the script grants. */
 enum claim_reason {
     CLAIM_PROVISION, /* no key yet: granted if there is none */
-    CLAIM_RENEW,     /* seen_version got 401: granted if it is still the current one and the pace allows */
-    CLAIM_AHEAD,     /* seen_version expires soon: the same */
-    CLAIM_MEND       /* the sweeper: granted if no lease is live */
+    CLAIM_RENEW, /* seen_version got 401: granted if it is still the current one and the pace allows */
+    CLAIM_AHEAD, /* seen_version expires soon: the same */
+    CLAIM_MEND   /* the sweeper: granted if no lease is live */
 };
 
 enum claim_verdict {
@@ -54,12 +54,21 @@ enum claim_verdict {
 };
 
 /* What a released lease tells the others. */
-enum claim_outcome { OUTCOME_NONE, OUTCOME_RENEWED, OUTCOME_HEALTHY, OUTCOME_UNKNOWN_HEALTH, OUTCOME_SWITCHED_OFF,
-                     OUTCOME_MANAGEMENT_REFUSED, OUTCOME_CREATE_FAILED, OUTCOME_MENDED };
+enum claim_outcome {
+    OUTCOME_NONE,
+    OUTCOME_RENEWED,
+    OUTCOME_HEALTHY,
+    OUTCOME_UNKNOWN_HEALTH,
+    OUTCOME_SWITCHED_OFF,
+    OUTCOME_MANAGEMENT_REFUSED,
+    OUTCOME_CREATE_FAILED,
+    OUTCOME_MENDED
+};
 
 struct key_claim_ask {
     struct span user, holder, nonce;
-    struct span name_head; /* "keyturn/<deployment>/<pseudonym>": the script appends /v<version>/<fence>/<nonce> */
+    struct span
+        name_head; /* "keyturn/<deployment>/<pseudonym>": the script appends /v<version>/<fence>/<nonce> */
     enum claim_reason reason;
     int64_t seen_version;
     int64_t lease_ms, pace_ms, outcome_hold_ms;
@@ -68,15 +77,16 @@ struct key_claim_ask {
 struct key_claim {
     struct store_call call;
     enum claim_verdict verdict;
-    enum claim_outcome outcome; /* of CLAIM_OUTCOME */
-    int64_t fence, version;     /* version: the one to be made */
-    int64_t wait_ms, now_ms;    /* now_ms: the store's clock */
+    enum claim_outcome outcome;  /* of CLAIM_OUTCOME */
+    int64_t fence, version;      /* version: the one to be made */
+    int64_t wait_ms, now_ms;     /* now_ms: the store's clock */
     char name[KEY_NAME_MAX + 1]; /* the intent, when granted */
-    struct key_list leftovers;  /* names of attempts whose end is unknown: delete before creating */
-    struct key_list doomed;     /* hashes of replaced keys, still to be deleted */
+    struct key_list leftovers; /* names of attempts whose end is unknown: delete before creating */
+    struct key_list doomed;    /* hashes of replaced keys, still to be deleted */
     struct key_record record;
 };
-void key_claim(struct store *store, struct key_claim *claim, const struct key_claim_ask *ask, struct turn *wake);
+void key_claim(struct store *store, struct key_claim *claim, const struct key_claim_ask *ask,
+               struct turn *wake);
 
 struct key_commit {
     struct store_call call;
@@ -85,28 +95,31 @@ struct key_commit {
 /* record->version must be the claimed one. leftovers: names that still need a second look. doomed_hash: the replaced
  * key, empty if there is none. */
 void key_commit(struct store *store, struct key_commit *commit, struct span user, int64_t fence,
-                const struct key_record *record, const struct key_list *leftovers, struct span doomed_hash,
-                struct turn *wake);
+                const struct key_record *record, const struct key_list *leftovers,
+                struct span doomed_hash, struct turn *wake);
 
 struct key_release {
     struct store_call call;
     bool fenced;
 };
 /* The intent was not used (or its key was deleted) unless its name is among the leftovers. */
-void key_release(struct store *store, struct key_release *release, struct span user, int64_t fence, int64_t seen_version,
-                 enum claim_outcome outcome, const struct key_list *leftovers, struct turn *wake);
+void key_release(struct store *store, struct key_release *release, struct span user, int64_t fence,
+                 int64_t seen_version, enum claim_outcome outcome, const struct key_list *leftovers,
+                 struct turn *wake);
 
 struct key_proven {
     struct store_call call;
     struct key_list doomed;
 };
-void key_proven(struct store *store, struct key_proven *proven, struct span user, int64_t version, struct turn *wake);
+void key_proven(struct store *store, struct key_proven *proven, struct span user, int64_t version,
+                struct turn *wake);
 
 struct key_buried {
     struct store_call call;
     bool settled; /* neither doomed hashes nor leftovers remain and no lease is live */
 };
-void key_buried(struct store *store, struct key_buried *buried, struct span user, struct span hash, struct turn *wake);
+void key_buried(struct store *store, struct key_buried *buried, struct span user, struct span hash,
+                struct turn *wake);
 
 /* The sweeper's list. A member is "<user> <nonce>". */
 enum { RENEWAL_MEMBER_MAX = USER_ID_MAX + 1 + NONCE_SIZE, RENEWALS_PAGE = 32 };
@@ -115,18 +128,20 @@ struct renewal_index {
     size_t count;
     char members[RENEWALS_PAGE][RENEWAL_MEMBER_MAX + 1];
 };
-void renewal_index_add(struct store *store, struct renewal_index *index, struct span user, struct span nonce,
-                       struct turn *wake);
-void renewal_index_remove(struct store *store, struct renewal_index *index, struct span member, struct turn *wake);
+void renewal_index_add(struct store *store, struct renewal_index *index, struct span user,
+                       struct span nonce, struct turn *wake);
+void renewal_index_remove(struct store *store, struct renewal_index *index, struct span member,
+                          struct turn *wake);
 /* Members started more than age_ms ago, oldest first. */
-void renewal_index_old(struct store *store, struct renewal_index *index, int64_t age_ms, struct turn *wake);
+void renewal_index_old(struct store *store, struct renewal_index *index, int64_t age_ms,
+                       struct turn *wake);
 
 /* Who sweeps: true for at most one holder at a time; asking again extends. */
 struct sweeper_claim {
     struct store_call call;
     bool granted;
 };
-void sweeper_claim(struct store *store, struct sweeper_claim *claim, struct span holder, int64_t lease_ms,
-                   struct turn *wake);
+void sweeper_claim(struct store *store, struct sweeper_claim *claim, struct span holder,
+                   int64_t lease_ms, struct turn *wake);
 
 #endif

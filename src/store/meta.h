@@ -9,7 +9,8 @@
 #include "store/store.h"
 
 struct meta_record {
-    char deployment[33];  /* random, chosen by the first instance; part of every key's name upstream */
+    char deployment
+        [33]; /* random, chosen by the first instance; part of every key's name upstream */
     int64_t schema;
     char environment[16]; /* development, production */
     char upstream[256];   /* the base URL the keys belong to */
@@ -23,6 +24,7 @@ struct meta_claim {
     struct meta_record found; /* what it holds */
 };
 /* Writes the proposed record if there is none; answers what is there. */
-void meta_claim(struct store *store, struct meta_claim *claim, const struct meta_record *proposed, struct turn *wake);
+void meta_claim(struct store *store, struct meta_claim *claim, const struct meta_record *proposed,
+                struct turn *wake);
 
 #endif

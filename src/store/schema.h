@@ -12,20 +12,22 @@
 #include "base/span.h"
 
 /*  name      pattern (%.*s: user or token id)   type    what */
-#define STORE_KEYS(ROW)                                                                                        \
-    ROW(META,     "kt:meta",              "hash",  "deployment, schema, environment, upstream, sealed check")  \
-    ROW(TOKEN,    "kt:t:%.*s",            "hash",  "a client token: mac, kid, user, kind, status, times")      \
-    ROW(USER,     "kt:{u:%.*s}:user",     "hash",  "a user: status, tier, created_at")                         \
-    ROW(KEY,      "kt:k:{u:%.*s}",        "hash",  "the user's upstream key, sealed (domain/key_record.h)")    \
-    ROW(RENEWAL,  "kt:{u:%.*s}:renewal",  "hash",  "lease, fence, intent, leftovers, doomed keys, last outcome") \
-    ROW(RENEWALS, "kt:renewals",          "zset",  "open renewals: \"<user> <nonce>\" by start; the sweeper's list") \
-    ROW(SWEEPER,  "kt:sweeper",           "string", "which instance sweeps; expires")
+#define STORE_KEYS(ROW) \
+    ROW(META, "kt:meta", "hash", "deployment, schema, environment, upstream, sealed check") \
+    ROW(TOKEN, "kt:t:%.*s", "hash", "a client token: mac, kid, user, kind, status, times") \
+    ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at") \
+    ROW(KEY, "kt:k:{u:%.*s}", "hash", "the user's upstream key, sealed (domain/key_record.h)") \
+    ROW(RENEWAL, "kt:{u:%.*s}:renewal", "hash", \
+        "lease, fence, intent, leftovers, doomed keys, last outcome") \
+    ROW(RENEWALS, "kt:renewals", "zset", \
+        "open renewals: \"<user> <nonce>\" by start; the sweeper's list") \
+    ROW(SWEEPER, "kt:sweeper", "string", "which instance sweeps; expires")
 
 enum store_key {
 #define ROW(name, pattern, type, text) STORE_KEY_##name,
     STORE_KEYS(ROW)
 #undef ROW
-    STORE_KEY_COUNT
+        STORE_KEY_COUNT
 };
 
 enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 1 };

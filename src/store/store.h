@@ -20,7 +20,8 @@ struct store {
     struct loop *loop;   /* borrowed */
     struct redis *redis; /* borrowed */
     struct log *log;     /* borrowed */
-    bool clock_by_hand;  /* scripts get loop_wall_ms instead of reading Redis' clock: deterministic scenes */
+    bool
+        clock_by_hand; /* scripts get loop_wall_ms instead of reading Redis' clock: deterministic scenes */
 };
 
 struct store_call {
@@ -32,17 +33,22 @@ struct store_call {
     bool (*read)(struct store_call *call, const struct redis_reply *reply);
 };
 
-static inline bool store_call_is_open(const struct store_call *call) { return call->redis.open; }
+static inline bool store_call_is_open(const struct store_call *call)
+{
+    return call->redis.open;
+}
 
 /* All scripts of this layer, for redis_open. */
 const struct redis_script *const *store_scripts(size_t *ret_count);
 
 /* For the files of this layer. */
 void store_ask(struct store *store, struct store_call *call, struct turn *wake,
-               bool (*read)(struct store_call *, const struct redis_reply *), const struct span *args, size_t count);
+               bool (*read)(struct store_call *, const struct redis_reply *),
+               const struct span *args, size_t count);
 void store_eval(struct store *store, struct store_call *call, struct turn *wake,
-                bool (*read)(struct store_call *, const struct redis_reply *), const struct redis_script *script,
-                const struct span *keys, size_t key_count, const struct span *args, size_t arg_count);
+                bool (*read)(struct store_call *, const struct redis_reply *),
+                const struct redis_script *script, const struct span *keys, size_t key_count,
+                const struct span *args, size_t arg_count);
 /* What scripts get as their clock: "0" (read Redis' TIME) or the hand-moved time. */
 struct span store_now_arg(const struct store *store, char ret_text[24]);
 

@@ -15,7 +15,8 @@ enum token_kind { TOKEN_OF_USER, TOKEN_OF_SERVICE };
 
 struct token_record {
     bool found, revoked;
-    unsigned char mac[DIGEST_SIZE]; /* HMAC-SHA-256(key derived for "token" from kid, secret part) */
+    unsigned char
+        mac[DIGEST_SIZE]; /* HMAC-SHA-256(key derived for "token" from kid, secret part) */
     char kid[VAULT_KID_MAX + 1];
     char user[USER_ID_MAX + 1]; /* of a service token: the service's name */
     enum token_kind kind;
@@ -26,13 +27,14 @@ struct token_load {
     struct store_call call;
     struct token_record record;
 };
-void token_load(struct store *store, struct token_load *load, struct span token_id, struct turn *wake);
+void token_load(struct store *store, struct token_load *load, struct span token_id,
+                struct turn *wake);
 
 /* Writes a new token; an id that exists already is STORE_BROKEN (make another). */
 struct token_save {
     struct store_call call;
 };
-void token_save(struct store *store, struct token_save *save, struct span token_id, const struct token_record *record,
-                struct turn *wake);
+void token_save(struct store *store, struct token_save *save, struct span token_id,
+                const struct token_record *record, struct turn *wake);
 
 #endif

@@ -20,14 +20,15 @@ struct user_admission {
     char tier[TIER_NAME_MAX + 1];
 };
 /* default_tier SPAN_NONE: unknown users stay unknown. */
-void user_admit(struct store *store, struct user_admission *admission, struct span user, struct span default_tier,
-                struct turn *wake);
+void user_admit(struct store *store, struct user_admission *admission, struct span user,
+                struct span default_tier, struct turn *wake);
 
 /* Makes the user if it is not there and sets its tier when one is given. */
 struct user_ensure {
     struct store_call call;
     bool created;
 };
-void user_ensure(struct store *store, struct user_ensure *ensure, struct span user, struct span tier, struct turn *wake);
+void user_ensure(struct store *store, struct user_ensure *ensure, struct span user,
+                 struct span tier, struct turn *wake);
 
 #endif

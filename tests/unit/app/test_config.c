@@ -44,10 +44,12 @@ static int end(void **state)
 
 static bool load(const char *text)
 {
-    static const char path[] = "/tmp/keyturn-test-config.yaml";
-    FILE *file = fopen(path, "w");
+    char path[64];
+    FILE *file;
     bool fine;
 
+    snprintf(path, sizeof(path), "/tmp/keyturn-test-config-%d.yaml", (int)getpid());
+    file = fopen(path, "w");
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
@@ -127,7 +129,6 @@ static void test_every_limit(void **state)
         assert_true(span_ends(buffer_view(&faults), span_of(said)));
         buffer_done(&faults);
     }
-    set("KEYTURN_SERVER_FIELDS_MAX", "7");
     memset(names, 0, sizeof(names));
     set("KEYTURN_SERVER_FIELDS_MAX", "7");
     assert_false(config_load(&config, NULL, variable, &faults));
@@ -261,8 +262,8 @@ static void test_addresses(void **state)
     (void)state;
     static const char *const good[] = {"127.0.0.1:8080", "[::1]:80", "unix:/run/keyturn.sock",
                                        "0.0.0.0:1, [::]:2 ,unix:/x"};
-    static const char *const bad[] = {"", "8080", "127.0.0.1", "127.0.0.1:99999", "unix:x",
-                                      "127.0.0.1:1,,127.0.0.1:2", "::1:80"};
+    static const char *const bad[] = {
+        "", "8080", "127.0.0.1", "127.0.0.1:99999", "unix:x", "127.0.0.1:1,,127.0.0.1:2", "::1:80"};
 
     set("KEYTURN_SERVER_LISTEN", "");
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -274,8 +275,8 @@ static void test_addresses(void **state)
         buffer_done(&faults);
         values[0] = bad[i];
         assert_false(config_load(&config, NULL, variable, &faults));
-        assert_true(span_starts(buffer_view(&faults),
-                                SPAN("KEYTURN_SERVER_LISTEN: server.listen: '")));
+        assert_true(
+            span_starts(buffer_view(&faults), SPAN("KEYTURN_SERVER_LISTEN: server.listen: '")));
         config_done(&config);
     }
     buffer_done(&faults);

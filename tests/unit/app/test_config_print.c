@@ -56,12 +56,13 @@ static void test_the_example_is_in_step(void **state)
 static void test_the_example_is_the_presets(void **state)
 {
     (void)state;
-    static const char path[] = "/tmp/keyturn-test-example.yaml";
+    char path[64];
     struct buffer text, open, faults;
     struct config config;
     struct span rest, line;
     size_t count, settings = 0;
 
+    snprintf(path, sizeof(path), "/tmp/keyturn-test-example-%d.yaml", (int)getpid());
     print_example(&text);
     buffer_init(&open, 1 << 16);
     buffer_init(&faults, 1 << 16);
@@ -97,14 +98,16 @@ static void test_tables(void **state)
     buffer_init(&out, 1 << 16);
     assert_true(config_print_markdown(&out));
     assert_int_equal(lines_of(buffer_view(&out)), count + 2);
-    assert_true(span_contains(
-        buffer_view(&out), SPAN("| `server.head_max` | `32KiB` | 1KiB to 64KiB | A request's whole")));
+    assert_true(
+        span_contains(buffer_view(&out),
+                      SPAN("| `server.head_max` | `32KiB` | 1KiB to 64KiB | A request's whole")));
     assert_true(span_contains(buffer_view(&out), SPAN("| `upstream.ca_file` |  |  | Cert")));
     assert_true(span_contains(buffer_view(&out),
                               SPAN("| `log.level` | `info` | debug, info, warn, error | ")));
     buffer_done(&out);
     assert_true(config_print_help(&out));
-    assert_true(span_starts(buffer_view(&out), SPAN("server:\n  listen           127.0.0.1:8080 ")));
+    assert_true(
+        span_starts(buffer_view(&out), SPAN("server:\n  listen           127.0.0.1:8080 ")));
     assert_int_equal(lines_of(buffer_view(&out)), count + 7);
     buffer_done(&out);
     buffer_init(&out, 100);

@@ -64,7 +64,9 @@ static void test_nothing_is_fine(void **state)
     says("---\n", "");
     says("server:\nlog:\n  # format: json\n", "");
     says("{}", "");
-    says("\xef\xbb\xbf" "log:\n  format: logfmt\n", "");
+    says("\xef\xbb\xbf"
+         "log:\n  format: logfmt\n",
+         "");
 }
 
 static void test_unknown_names(void **state)
@@ -75,15 +77,18 @@ static void test_unknown_names(void **state)
     says("sever:\n  listen: [1, {a: b}]\nlog:\n  levle: info\n",
          "k.yaml:1:1: unknown section sever; did you mean server?\n"
          "k.yaml:4:3: unknown key log.levle; did you mean log.level?\n");
-    says("server:\n  connect_timeout: 1s\n",
-         "k.yaml:2:3: unknown key server.connect_timeout; did you mean upstream.connect_timeout?\n");
+    says(
+        "server:\n  connect_timeout: 1s\n",
+        "k.yaml:2:3: unknown key server.connect_timeout; did you mean upstream.connect_timeout?\n");
     says("log:\n  colour: {deep: [er]}\n",
          "k.yaml:2:3: unknown key log.colour; log has format, level\n");
     says("models: 1\n", "k.yaml:1:1: unknown section models; there are server, upstream, keys, "
                         "renewal, redis, data, log\n");
     says("\"ser\\nver\": 1\n", "k.yaml:1:1: unknown section ser?ver; did you mean server?\n");
-    says("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\n",
-         "k.yaml:1:1: unknown section aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
+    says("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: "
+         "1\n",
+         "k.yaml:1:1: unknown section "
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
          "; there are server, upstream, keys, renewal, redis, data, log\n");
 }
 
@@ -96,8 +101,9 @@ static void test_wrong_values(void **state)
     says("server:\n  head_max: 1MiB\n",
          "k.yaml:2:13: server.head_max is \"1MiB\"; it must be a size in bytes such as 512, 64KiB "
          "or 20MiB, from 1KiB to 64KiB\n");
-    says("server:\n  connections_max: yes\n",
-         "k.yaml:2:20: server.connections_max is \"yes\"; it must be a number, from 0 to 1000000\n");
+    says(
+        "server:\n  connections_max: yes\n",
+        "k.yaml:2:20: server.connections_max is \"yes\"; it must be a number, from 0 to 1000000\n");
     says("keys:\n  limit: -1\n",
          "k.yaml:2:10: keys.limit is \"-1\"; it must be an amount in USD such as 10 or 0.5, from 0 "
          "to 1000000\n");
@@ -157,13 +163,15 @@ static void test_anchors_aliases_and_tags(void **state)
          "k.yaml:2:13: a tag is not understood here; write the value itself\n"
          "k.yaml:3:11: an anchor is not understood here; write the value itself\n"
          "k.yaml:4:3: an anchor is not understood here; write the value itself\n");
-    says("&all\nlog: {}\n", "k.yaml:1:1: an anchor is not understood here; write the value itself\n");
+    says("&all\nlog: {}\n",
+         "k.yaml:1:1: an anchor is not understood here; write the value itself\n");
 }
 
 static void test_what_is_not_yaml(void **state)
 {
     (void)state;
     says("log:\n  level: info\n   format: json\n",
+         "k.yaml:2:10: log.level is \"info format\"; it must be one of debug, info, warn, error\n"
          "k.yaml:3:10: this is not YAML: mapping values are not allowed in this context; look at "
          "the indentation, colons and quotes here\n");
     says("log:\n\tlevel: info\n",

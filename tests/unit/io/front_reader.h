@@ -1,4 +1,5 @@
-/* front_reader.h: reads requests from pieces of bytes as a connection does (search, guard, message), with no socket. */
+/* front_reader.h: reads requests from pieces of bytes as a connection does (search, guard,
+   message), with no socket. */
 #ifndef KEYTURN_TEST_FRONT_READER_H
 #define KEYTURN_TEST_FRONT_READER_H
 

@@ -1,5 +1,6 @@
-/* front_stage.h: a real server on a real loop and clients on plain non-blocking sockets, in one thread. Whoever waits
- * for something runs the loop until it is so; ten seconds without it fail the test.
+/* front_stage.h: a real server on a real loop and clients on plain non-blocking sockets, in one
+ * thread. Whoever waits for something runs the loop until it is so; ten seconds without it fail the
+ * test.
  */
 #ifndef KEYTURN_TEST_FRONT_STAGE_H
 #define KEYTURN_TEST_FRONT_STAGE_H
@@ -77,9 +78,10 @@ static inline void ask_stream(struct ask *a)
     client_reply_head(a->client, &(struct reply_head){200, {NULL, 0}, -1});
 }
 
-/* /hello answers, /echo reads the body and sends it back, /refuse answers without reading, /want reads and holds,
- * anything else holds. */
-static inline void stage_on_request(void *context, struct client *client, const struct request_head *head)
+/* /hello answers, /echo reads the body and sends it back, /refuse answers without reading, /want
+ * reads and holds, anything else holds. */
+static inline void stage_on_request(void *context, struct client *client,
+                                    const struct request_head *head)
 {
     struct stage *s = context;
     struct ask *a = must_alloc(sizeof(*a));
@@ -127,7 +129,10 @@ static inline void stage_on_fault(void *attached, enum fault fault)
     ask_reply(a, fault_row(fault)->status, fault_row(fault)->name);
 }
 
-static inline void stage_on_drained(void *attached) { ((struct ask *)attached)->drained++; }
+static inline void stage_on_drained(void *attached)
+{
+    ((struct ask *)attached)->drained++;
+}
 
 static inline void stage_on_gone(void *attached)
 {
@@ -147,10 +152,12 @@ static inline void stage_on_tick(struct turn *turn)
         return;
     if (s->is_done(s->context) || loop_now_ms(s->loop) > s->give_up_ms)
         loop_stop(s->loop);
-    deadline_join(&s->tick_class, &s->tick); /* also when done, so that the poll in progress ends soon */
+    deadline_join(&s->tick_class,
+                  &s->tick); /* also when done, so that the poll in progress ends soon */
 }
 
-static inline bool stage_reaches(struct stage *s, bool (*is_done)(const void *context), const void *context)
+static inline bool stage_reaches(struct stage *s, bool (*is_done)(const void *context),
+                                 const void *context)
 {
     s->is_done = is_done;
     s->context = context;
@@ -164,16 +171,25 @@ static inline bool stage_reaches(struct stage *s, bool (*is_done)(const void *co
 static inline struct server_settings stage_settings(void)
 {
     return (struct server_settings){
-        .connections_max = 1000, .head_max_bytes = 8192, .line_max_bytes = 2048, .fields_max = 20,
-        .body_max_bytes = 1 << 20, .backlog_high_bytes = 65536, .backlog_low_bytes = 16384,
-        .head_ms = 5000, .body_ms = 5000, .idle_ms = 5000, .write_ms = 5000, .linger_ms = 500,
+        .connections_max = 1000,
+        .head_max_bytes = 8192,
+        .line_max_bytes = 2048,
+        .fields_max = 20,
+        .body_max_bytes = 1 << 20,
+        .backlog_high_bytes = 65536,
+        .backlog_low_bytes = 16384,
+        .head_ms = 5000,
+        .body_ms = 5000,
+        .idle_ms = 5000,
+        .write_ms = 5000,
+        .linger_ms = 500,
     };
 }
 
 static inline struct stage *stage_open(struct server_settings settings, const char *address)
 {
-    static const struct client_calls calls = {stage_on_request, stage_on_body, stage_on_body_end, stage_on_fault,
-                                              stage_on_drained, stage_on_gone};
+    static const struct client_calls calls = {stage_on_request, stage_on_body,    stage_on_body_end,
+                                              stage_on_fault,   stage_on_drained, stage_on_gone};
     struct stage *s = must_alloc(sizeof(*s));
     char error[160] = "";
 
@@ -208,7 +224,10 @@ static inline void stage_close(struct stage *s)
     must_free(s);
 }
 
-static inline struct ask *stage_last(struct stage *s) { return s->asks[s->ask_count - 1]; }
+static inline struct ask *stage_last(struct stage *s)
+{
+    return s->asks[s->ask_count - 1];
+}
 
 static inline struct peer *peer_open_sized(const struct stage *s, int receive_bytes)
 {
@@ -235,7 +254,10 @@ static inline struct peer *peer_open_sized(const struct stage *s, int receive_by
     return p;
 }
 
-static inline struct peer *peer_open(const struct stage *s) { return peer_open_sized(s, 0); }
+static inline struct peer *peer_open(const struct stage *s)
+{
+    return peer_open_sized(s, 0);
+}
 
 static inline void peer_close(struct peer *p)
 {
@@ -274,7 +296,10 @@ static inline void peer_send_span(struct peer *p, struct span bytes)
 {
     assert_int_equal(send(p->fd, bytes.at, bytes.size, 0), bytes.size);
 }
-static inline void peer_send(struct peer *p, const char *text) { peer_send_span(p, span_of(text)); }
+static inline void peer_send(struct peer *p, const char *text)
+{
+    peer_send_span(p, span_of(text));
+}
 
 struct peer_wait {
     struct peer *peer;
@@ -309,7 +334,10 @@ static inline void peer_awaits_end(struct stage *s, struct peer *p)
     assert_false(p->reset);
 }
 
-static inline void peer_forgets(struct peer *p) { buffer_consume(&p->got, buffer_size(&p->got)); }
+static inline void peer_forgets(struct peer *p)
+{
+    buffer_consume(&p->got, buffer_size(&p->got));
+}
 
 static inline bool ask_came(const void *context)
 {
@@ -323,6 +351,9 @@ static inline struct ask *stage_awaits_ask(struct stage *s)
     s->awaited = s->ask_count;
     return stage_last(s);
 }
-static inline bool ask_is_gone(const void *context) { return ((const struct ask *)context)->gone; }
+static inline bool ask_is_gone(const void *context)
+{
+    return ((const struct ask *)context)->gone;
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* Whole answers over real sockets: what is gathered, when it ends, and that nothing is asked twice. */
+/* Whole answers over real sockets: what is gathered, how it ends, and that none is asked twice. */
 #include "test_upstream_peer.h"
 
 #include "io/fetch.h"
@@ -21,7 +21,10 @@ static void on_tired(struct turn *turn)
     loop_stop(desk->loop);
 }
 
-static void on_wake(struct turn *turn) { loop_stop(container_of(turn, struct desk, wake)->loop); }
+static void on_wake(struct turn *turn)
+{
+    loop_stop(container_of(turn, struct desk, wake)->loop);
+}
 
 static void desk_open(struct desk *desk, void (*serve)(struct peer *, int, int), const char *script)
 {
@@ -30,7 +33,8 @@ static void desk_open(struct desk *desk, void (*serve)(struct peer *, int, int),
 
     *desk = (struct desk){.peer = peer_open(serve), .loop = loop_open(NULL)};
     desk->peer->script = script;
-    snprintf(origin, sizeof(origin), "%s/api/v1", desk->peer->origin); /* a base path does not matter here */
+    snprintf(origin, sizeof(origin), "%s/api/v1",
+             desk->peer->origin); /* a base path does not matter here */
     settings.origin = origin;
     desk->fetcher = fetcher_open(desk->loop, NULL, &settings);
     assert_non_null(desk->fetcher);
@@ -61,13 +65,15 @@ static void desk_close(struct desk *desk)
     peer_close(desk->peer);
 }
 
-static void desk_ask(struct desk *desk, struct fetch_call *call, const char *method, const char *body, uint64_t total_ms)
+static void desk_ask(struct desk *desk, struct fetch_call *call, const char *method,
+                     const char *body, uint64_t total_ms)
 {
     struct secret bearer = {0};
     char *copy = body ? strdup(body) : NULL;
 
     secret_set(&bearer, SPAN("sk-or-v1-test"));
-    fetch_start(desk->fetcher, call, method, SPAN("/api/v1/keys?offset=0"), &bearer, span_of(copy), total_ms, &desk->wake);
+    fetch_start(desk->fetcher, call, method, SPAN("/api/v1/keys?offset=0"), &bearer, span_of(copy),
+                total_ms, &desk->wake);
     secret_done(&bearer);
     free(copy); /* copied */
 }
@@ -92,7 +98,8 @@ static void answered(void **state)
     struct fetch_call call;
 
     (void)state;
-    desk_open(&desk, serve_script, "HTTP/1.1 201 Created\r\nContent-Length: 11\r\n\r\n{\"key\":\"x\"}");
+    desk_open(&desk, serve_script,
+              "HTTP/1.1 201 Created\r\nContent-Length: 11\r\n\r\n{\"key\":\"x\"}");
     for (int i = 0; i < 3; i++) {
         desk_ask(&desk, &call, "POST", "{\"name\":\"n\"}", 2000);
         assert_true(desk_run(&desk, 3000));
@@ -123,7 +130,8 @@ static int64_t retry_after_of(const char *value)
     char script[256];
     int64_t seconds;
 
-    snprintf(script, sizeof(script), "HTTP/1.1 429 Too Many\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", value);
+    snprintf(script, sizeof(script),
+             "HTTP/1.1 429 Too Many\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n", value);
     desk_open(&desk, serve_script, script);
     desk_ask(&desk, &call, "GET", NULL, 2000);
     assert_true(desk_run(&desk, 3000));
@@ -152,7 +160,8 @@ static void retry_after(void **state)
     assert_int_equal(retry_after_of("99999999999"), 365 * 24 * 60 * 60);
 }
 
-static void expect_end(void (*serve)(struct peer *, int, int), const char *script, uint64_t total_ms, enum fetch_end end)
+static void expect_end(void (*serve)(struct peer *, int, int), const char *script,
+                       uint64_t total_ms, enum fetch_end end)
 {
     struct desk desk;
     struct fetch_call call;
@@ -184,7 +193,8 @@ static void unknown(void **state)
 
 static void unreached(void **state)
 {
-    struct fetch_settings settings = {.origin = "http://127.0.0.1:1", .parallel_max = 4, .body_max_bytes = 9, .connect_ms = 300};
+    struct fetch_settings settings = {
+        .origin = "http://127.0.0.1:1", .parallel_max = 4, .body_max_bytes = 9, .connect_ms = 300};
     struct desk desk;
     struct fetch_call call;
 
@@ -206,7 +216,7 @@ static void unreached(void **state)
     loop_close(desk.loop);
 }
 
-/* The second request on a kept connection is read and never answered: it must not be asked again. */
+/* The second request on a kept connection is read, never answered, and must not be repeated. */
 static void serve_one_answer(struct peer *peer, int fd, int number)
 {
     (void)number;
@@ -284,9 +294,12 @@ static void waiting_counts_as_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answered),  cmocka_unit_test(retry_after),
-        cmocka_unit_test(unknown),   cmocka_unit_test(unreached),
-        cmocka_unit_test(nothing_is_asked_twice), cmocka_unit_test(many_at_once),
+        cmocka_unit_test(answered),
+        cmocka_unit_test(retry_after),
+        cmocka_unit_test(unknown),
+        cmocka_unit_test(unreached),
+        cmocka_unit_test(nothing_is_asked_twice),
+        cmocka_unit_test(many_at_once),
         cmocka_unit_test(waiting_counts_as_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

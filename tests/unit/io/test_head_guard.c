@@ -14,13 +14,17 @@
 #define BAD FAULT_BAD_FRAMING
 #define H "Host: a\r\n"
 #define GET "GET / HTTP/1.1\r\n"
-#define BYTES(literal) {(literal), sizeof(literal) - 1}
+#define BYTES(literal) \
+    { \
+        (literal), sizeof(literal) - 1 \
+    }
 
 struct row {
     enum fault expected;
     struct span head;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     {FINE, BYTES(GET H "\r\n")},
     {FINE, BYTES("HEAD /a?b=c HTTP/1.1\r\n" H "\r\n")},
@@ -137,6 +141,7 @@ static const struct row rows[] = {
     {FAULT_BAD_EXPECTATION, BYTES(GET H "Expect: 200-ok\r\n\r\n")},
     {FAULT_BAD_EXPECTATION, BYTES(GET H "Expect:\r\n\r\n")},
 };
+/* clang-format on */
 
 static const struct head_limits limits = {1024, 256, 10};
 static struct header fields[16];
@@ -170,7 +175,8 @@ static void finds_the_end_at_every_split(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct head_search whole = {0}, pieces = {0};
         size_t whole_size, size = 0;
-        enum fault whole_fault = head_search(&whole, rows[i].head, &limits, &whole_size), fault = FAULT_NONE;
+        enum fault whole_fault = head_search(&whole, rows[i].head, &limits, &whole_size),
+                   fault = FAULT_NONE;
 
         for (size_t end = 1; end <= rows[i].head.size && !fault && !size; end++)
             fault = head_search(&pieces, span_first(rows[i].head, end), &limits, &size);
@@ -184,8 +190,11 @@ static void says_what_was_asked(void **state)
     struct guarded_head head;
 
     (void)state;
-    assert_int_equal(examine(SPAN("POST /a/b?c=d HTTP/1.1\r\nHost: x\r\nA-b:  c d \t\r\nExpect: 100-continue\r\n"
-                                  "Content-Length: 012\r\nX-Long: 0123456789abcdef\t0123456789\r\n\r\n"), &head), FINE);
+    assert_int_equal(
+        examine(SPAN("POST /a/b?c=d HTTP/1.1\r\nHost: x\r\nA-b:  c d \t\r\nExpect: 100-continue\r\n"
+                     "Content-Length: 012\r\nX-Long: 0123456789abcdef\t0123456789\r\n\r\n"),
+                &head),
+        FINE);
     assert_int_equal(head.method, HTTP_POST_METHOD);
     assert_true(span_equal(head.method_name, SPAN("POST")));
     assert_true(span_equal(head.target, SPAN("/a/b?c=d")));
@@ -194,7 +203,8 @@ static void says_what_was_asked(void **state)
     assert_true(head.keeps_alive && head.awaits_continue);
     assert_int_equal(head.headers.count, 5);
     assert_true(span_equal(header_find(head.headers, SPAN("a-B")), SPAN("c d")));
-    assert_true(span_equal(header_find(head.headers, SPAN("x-long")), SPAN("0123456789abcdef\t0123456789")));
+    assert_true(span_equal(header_find(head.headers, SPAN("x-long")),
+                           SPAN("0123456789abcdef\t0123456789")));
 }
 
 static void knows_whether_the_connection_stays(void **state)
@@ -204,11 +214,14 @@ static void knows_whether_the_connection_stays(void **state)
     (void)state;
     examine(SPAN("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n"), &head);
     assert_false(head.keeps_alive);
-    examine(SPAN("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n"), &head);
+    examine(
+        SPAN("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n"),
+        &head);
     assert_false(head.keeps_alive);
     examine(SPAN("GET / HTTP/1.0\r\n\r\n"), &head);
     assert_false(head.keeps_alive);
-    examine(SPAN("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nExpect: 100-continue\r\n\r\n"), &head);
+    examine(SPAN("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nExpect: 100-continue\r\n\r\n"),
+            &head);
     assert_true(head.keeps_alive);
     assert_false(head.awaits_continue);
 }
@@ -224,7 +237,8 @@ static void every_control_byte_is_found_anywhere(void **state)
             char before = text[at];
             bool odd = (byte < 0x20 && byte != '\t') || byte == 0x7f;
             text[at] = (char)byte;
-            assert_int_equal(examine((struct span){text, sizeof(text) - 1}, &head), odd ? BAD : FINE);
+            assert_int_equal(examine((struct span){text, sizeof(text) - 1}, &head),
+                             odd ? BAD : FINE);
             text[at] = before;
         }
     }
@@ -240,11 +254,13 @@ static void caps_line_head_and_fields(void **state)
     memset(text, 'a', sizeof(text));
     memcpy(text, "GET /", 5);
     assert_int_equal(head_search(&search, (struct span){text, 255}, &limits, &size), FAULT_NONE);
-    assert_int_equal(head_search(&search, (struct span){text, 256}, &limits, &size), FAULT_TARGET_TOO_LONG);
+    assert_int_equal(head_search(&search, (struct span){text, 256}, &limits, &size),
+                     FAULT_TARGET_TOO_LONG);
     memcpy(text, "GET / HTTP/1.1\r\nA: ", 19);
     search = (struct head_search){0};
     assert_int_equal(head_search(&search, (struct span){text, 1023}, &limits, &size), FAULT_NONE);
-    assert_int_equal(head_search(&search, (struct span){text, 1024}, &limits, &size), FAULT_HEAD_TOO_LARGE);
+    assert_int_equal(head_search(&search, (struct span){text, 1024}, &limits, &size),
+                     FAULT_HEAD_TOO_LARGE);
     search = (struct head_search){0};
     memcpy(text + 1020, "\r\n\r\n", 4);
     assert_int_equal(head_search(&search, (struct span){text, 2048}, &limits, &size), FAULT_NONE);
@@ -252,8 +268,10 @@ static void caps_line_head_and_fields(void **state)
     search = (struct head_search){0};
     for (int i = 0; i < 11; i++)
         memcpy(text + 16 + 6 * i, "A: b\r\n", 6);
-    assert_int_equal(head_search(&search, (struct span){text, 16 + 6 * 10}, &limits, &size), FAULT_NONE);
-    assert_int_equal(head_search(&search, (struct span){text, 16 + 6 * 11}, &limits, &size), FAULT_HEAD_TOO_LARGE);
+    assert_int_equal(head_search(&search, (struct span){text, 16 + 6 * 10}, &limits, &size),
+                     FAULT_NONE);
+    assert_int_equal(head_search(&search, (struct span){text, 16 + 6 * 11}, &limits, &size),
+                     FAULT_HEAD_TOO_LARGE);
 }
 
 int main(void)

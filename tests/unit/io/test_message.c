@@ -10,7 +10,10 @@
 
 #include <stdio.h>
 
-#define BYTES(literal) {(literal), sizeof(literal) - 1}
+#define BYTES(literal) \
+    { \
+        (literal), sizeof(literal) - 1 \
+    }
 #define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 #define SIZED(size) "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " size "\r\n\r\n"
 #define BAD FAULT_BAD_FRAMING
@@ -21,6 +24,7 @@ struct row {
     enum fault fault;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     {BYTES("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "|", 0},
     {BYTES("GET / HTTP/1.0\r\n\r\n"), "|", 0},
@@ -70,14 +74,15 @@ static const struct row rows[] = {
     {BYTES(CHUNKED "fff\r\n"), "", 0},
     {BYTES(SIZED("4097") "a"), NULL, FAULT_BODY_TOO_LARGE},
 };
+/* clang-format on */
 
 static void expect(const struct reader *r, const struct row *row, size_t ahead, size_t split)
 {
     struct span bodies = span_from(buffer_view(&r->bodies), ahead);
 
     if (r->fault != row->fault || (row->bodies && !span_equal(bodies, span_of(row->bodies))))
-        fail_msg("row %zu split at %zu: fault %d, bodies %.*s", (size_t)(row - rows), split, r->fault,
-                 SPAN_PRINT(bodies));
+        fail_msg("row %zu split at %zu: fault %d, bodies %.*s", (size_t)(row - rows), split,
+                 r->fault, SPAN_PRINT(bodies));
     if (row->fault)
         assert_int_equal(r->requests, ahead); /* nothing ends behind a fault */
 }

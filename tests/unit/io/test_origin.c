@@ -1,7 +1,9 @@
+
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "io/origin.h"
@@ -37,14 +39,52 @@ static void good_ones(void **state)
 static void bad_ones(void **state)
 {
     static const char *const rows[] = {
-        "", "openrouter.ai", "ftp://x.org", "HTTPS://x.org", "https:/x.org", "https://", "https:///path", "https://:443",
-        "https://user@x.org", "https://user:pw@x.org", "https://x.org:", "https://x.org:0", "https://x.org:65536",
-        "https://x.org:44a", "https://x.org:-1", "https://x.org?q", "https://x.org/?q=1", "https://x.org/#f", "https://x.org#f",
-        "https://x.org/../y", "https://x.org/./y", "https://x.org//y", "https://x.org/a b", "https://x org", "https://x.org\r\n",
-        "https://-x.org", "https://x-.org", "https://x..org", "https://.x.org", "https://x.org.", "https://x_y.org",
-        "https://127.1", "https://2130706433", "https://0x7f000001", "https://0x7f.1", "https://127.0.0.1.", "https://1.2.3.4.5",
-        "https://[::1", "https://[]", "https://[127.0.0.1]", "https://[::1]x", "https://::1", "https://[fe80::1%25eth0]",
-        "https://%6f.org", "https://x.org\\@y.org", "https://\xc3\xb6.org",
+        "",
+        "openrouter.ai",
+        "ftp://x.org",
+        "HTTPS://x.org",
+        "https:/x.org",
+        "https://",
+        "https:///path",
+        "https://:443",
+        "https://user@x.org",
+        "https://user:pw@x.org",
+        "https://x.org:",
+        "https://x.org:0",
+        "https://x.org:65536",
+        "https://x.org:44a",
+        "https://x.org:-1",
+        "https://x.org?q",
+        "https://x.org/?q=1",
+        "https://x.org/#f",
+        "https://x.org#f",
+        "https://x.org/../y",
+        "https://x.org/./y",
+        "https://x.org//y",
+        "https://x.org/a b",
+        "https://x org",
+        "https://x.org\r\n",
+        "https://-x.org",
+        "https://x-.org",
+        "https://x..org",
+        "https://.x.org",
+        "https://x.org.",
+        "https://x_y.org",
+        "https://127.1",
+        "https://2130706433",
+        "https://0x7f000001",
+        "https://0x7f.1",
+        "https://127.0.0.1.",
+        "https://1.2.3.4.5",
+        "https://[::1",
+        "https://[]",
+        "https://[127.0.0.1]",
+        "https://[::1]x",
+        "https://::1",
+        "https://[fe80::1%25eth0]",
+        "https://%6f.org",
+        "https://x.org\\@y.org",
+        "https://\xc3\xb6.org",
     };
 
     (void)state;

@@ -182,12 +182,15 @@ static void test_stopped_server(void **state)
 
 static void test_password_and_user(void **state)
 {
-    static const char *const more[] = {"--requirepass", "open%20sesame", "--user", "kt", "on", ">s%s3cret", "~*",
-                                       "+@all", NULL};
+    static const char *const more[] = {
+        "--requirepass", "open%20sesame", "--user", "kt", "on", ">s%s3cret", "~*", "+@all", NULL};
     static const struct {
         const char *user, *password;
         bool fine;
-    } rows[] = {{NULL, "open%20sesame", true}, {"kt", "s%s3cret", true}, {"kt", "wr0ng-canary", false}, {NULL, NULL, false}};
+    } rows[] = {{NULL, "open%20sesame", true},
+                {"kt", "s%s3cret", true},
+                {"kt", "wr0ng-canary", false},
+                {NULL, NULL, false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -290,11 +293,34 @@ static void test_close_with_open_calls(void **state)
     rig_close(&rig);
 }
 
+static int free_port(void)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(name);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&name, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &size), 0);
+    close(fd);
+    return ntohs(name.sin_port);
+}
+
 /* A failed certificate, a wrong name and the right one. */
 static void test_tls(void **state)
 {
-    static const char *const more[] = {"--tls-port", "0", "--tls-cert-file", "c.pem", "--tls-key-file", "k.pem",
-                                       "--tls-ca-cert-file", "c.pem", "--tls-auth-clients", "no", NULL};
+    static const char *const more[] = {"--tls-port",
+                                       "0",
+                                       "--tls-cert-file",
+                                       "c.pem",
+                                       "--tls-key-file",
+                                       "k.pem",
+                                       "--tls-ca-cert-file",
+                                       "c.pem",
+                                       "--tls-auth-clients",
+                                       "no",
+                                       "--bind",
+                                       "127.0.0.1",
+                                       NULL};
     const char *argv[16];
     struct rig rig;
     struct asked asked;
@@ -303,16 +329,23 @@ static void test_tls(void **state)
     (void)state;
     rig_open(&rig);
     snprintf(command, sizeof(command),
-             "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k.pem -out c.pem "
-             "-days 2 -subj /CN=x -addext subjectAltName=DNS:localhost 2>/dev/null", rig.dir);
+             "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+             "-keyout k.pem -out c.pem "
+             "-days 2 -subj /CN=x -addext subjectAltName=DNS:localhost 2>/dev/null",
+             rig.dir);
     assert_int_equal(system(command), 0);
     memcpy(argv, more, sizeof(more));
-    snprintf(port, sizeof(port), "%d", 20000 + getpid() % 20000);
+    snprintf(port, sizeof(port), "%d", free_port());
     argv[1] = port;
     rig_start_server(&rig, argv);
     snprintf(ca, sizeof(ca), "%s/c.pem", rig.dir);
-    rig.settings = (struct redis_settings){.host = "127.0.0.1", .port = atoi(port), .tls = true, .ca_file = ca,
-                                           .command_ms = 1000, .connect_ms = 5000, .calls_max = 10};
+    rig.settings = (struct redis_settings){.host = "127.0.0.1",
+                                           .port = atoi(port),
+                                           .tls = true,
+                                           .ca_file = ca,
+                                           .command_ms = 1000,
+                                           .connect_ms = 5000,
+                                           .calls_max = 10};
     rig.redis = redis_open(rig.loop, rig.log, &rig.settings, scripts, 2);
     RIG_UNTIL(&rig, rig_logged(&rig, "IP address mismatch"));
     redis_close(rig.redis);

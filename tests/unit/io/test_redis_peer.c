@@ -100,7 +100,10 @@ static void open_peer(struct rig *rig, struct peer *peer, const char *greeting, 
     uv_tcp_bind(&peer->listener, (struct sockaddr *)&address, 0);
     assert_int_equal(uv_listen((uv_stream_t *)&peer->listener, 16, peer_connected), 0);
     uv_tcp_getsockname(&peer->listener, (struct sockaddr *)&name, &size);
-    rig->settings = (struct redis_settings){.host = "localhost", .command_ms = 250, .connect_ms = 2000, .calls_max = 100,
+    rig->settings = (struct redis_settings){.host = "localhost",
+                                            .command_ms = 250,
+                                            .connect_ms = 2000,
+                                            .calls_max = 100,
                                             .port = ntohs(((struct sockaddr_in *)&name)->sin_port)};
 }
 
@@ -132,7 +135,8 @@ static void test_one_write_for_a_tick(void **state)
         ask(&rig, &asked[i], "SET key value");
     RIG_UNTIL(&rig, asked[0].answers);
     assert_int_equal(peer.reads_after_greeting, 1);
-    assert_int_equal(peer.bytes_after_greeting, 50 * strlen("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n"));
+    assert_int_equal(peer.bytes_after_greeting,
+                     50 * strlen("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n"));
     RIG_UNTIL(&rig, asked[49].answers); /* the peer answered one only: the rest is late */
     assert_int_equal(asked[49].call.end, REDIS_LOST);
     close_all(&rig, &peer);
@@ -144,9 +148,18 @@ static void test_broken_replies(void **state)
         const char *answer;
         bool hangs_up;
     } rows[] = {
-        {"HTTP/1.1 400 Bad Request\r\n\r\n", false}, {"$10\r\nabc", false}, {"$10\r\nabc", true}, {"", true}, {"", false},
-        {"*3\r\n$1\r\na\r\n", true}, {"*99999999\r\n", false}, {"$-7\r\n", false}, {":12x\r\n", false}, {"\0", false},
-        {"*-2\r\n", false}, {"$99999999999999999999\r\n", false},
+        {"HTTP/1.1 400 Bad Request\r\n\r\n", false},
+        {"$10\r\nabc", false},
+        {"$10\r\nabc", true},
+        {"", true},
+        {"", false},
+        {"*3\r\n$1\r\na\r\n", true},
+        {"*99999999\r\n", false},
+        {"$-7\r\n", false},
+        {":12x\r\n", false},
+        {"\0", false},
+        {"*-2\r\n", false},
+        {"$99999999999999999999\r\n", false},
     };
 
     (void)state;
@@ -206,8 +219,9 @@ static void test_nested_and_slow(void **state)
 
 static void test_replies_nobody_asked_for(void **state)
 {
-    static const char *const answers[] = {"+OK\r\n+OK\r\n", "+OK\r\n>1\r\n$10\r\ninvalidate\r\n:1\r\n", "+OK\r\n*0\r\n",
-                                          "+OK\r\n-ERR bye\r\n", "+OK\r\n>0\r\n>3\r\n+subscribe\r\n_\r\n#t\r\n,1.5\r\n"};
+    static const char *const answers[] = {
+        "+OK\r\n+OK\r\n", "+OK\r\n>1\r\n$10\r\ninvalidate\r\n:1\r\n", "+OK\r\n*0\r\n",
+        "+OK\r\n-ERR bye\r\n", "+OK\r\n>0\r\n>3\r\n+subscribe\r\n_\r\n#t\r\n,1.5\r\n"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
@@ -230,11 +244,19 @@ static void test_refusals(void **state)
     } rows[] = {
         {"-LOADING Redis is loading the dataset in memory\r\n", REDIS_REFUSED},
         {"-READONLY You can't write against a read only replica.\r\n", REDIS_REFUSED},
-        {"-MASTERDOWN Link with MASTER is down\r\n", REDIS_REFUSED}, {"-CLUSTERDOWN x\r\n", REDIS_REFUSED},
-        {"-OOM command not allowed\r\n", REDIS_REFUSED}, {"-NOREPLICAS x\r\n", REDIS_REFUSED},
-        {"-BUSY x\r\n", REDIS_REFUSED}, {"-NOAUTH x\r\n", REDIS_REFUSED}, {"-NOPERM x\r\n", REDIS_REFUSED},
-        {"-MISCONF x\r\n", REDIS_REFUSED}, {"-MOVED 1 h:1\r\n", REDIS_REFUSED}, {"-ASK 1 h:1\r\n", REDIS_REFUSED},
-        {"-ERR no\r\n", REDIS_ANSWERED}, {"-BUSYGROUP x\r\n", REDIS_ANSWERED}, {"-\r\n", REDIS_ANSWERED},
+        {"-MASTERDOWN Link with MASTER is down\r\n", REDIS_REFUSED},
+        {"-CLUSTERDOWN x\r\n", REDIS_REFUSED},
+        {"-OOM command not allowed\r\n", REDIS_REFUSED},
+        {"-NOREPLICAS x\r\n", REDIS_REFUSED},
+        {"-BUSY x\r\n", REDIS_REFUSED},
+        {"-NOAUTH x\r\n", REDIS_REFUSED},
+        {"-NOPERM x\r\n", REDIS_REFUSED},
+        {"-MISCONF x\r\n", REDIS_REFUSED},
+        {"-MOVED 1 h:1\r\n", REDIS_REFUSED},
+        {"-ASK 1 h:1\r\n", REDIS_REFUSED},
+        {"-ERR no\r\n", REDIS_ANSWERED},
+        {"-BUSYGROUP x\r\n", REDIS_ANSWERED},
+        {"-\r\n", REDIS_ANSWERED},
     };
     struct rig rig;
     static struct peer peer;
@@ -279,7 +301,8 @@ static void test_password_is_never_told(void **state)
 
     (void)state;
     secret_set(&password, SPAN("canary-8c1f"));
-    open_peer(&rig, &peer, "-ERR unknown command `AUTH`, with args beginning with: `canary-8c1f`, \r\n", "");
+    open_peer(&rig, &peer,
+              "-ERR unknown command `AUTH`, with args beginning with: `canary-8c1f`, \r\n", "");
     rig.settings.password = &password;
     rig.redis = redis_open(rig.loop, rig.log, &rig.settings, NULL, 0);
     RIG_UNTIL(&rig, rig_logged(&rig, "AUTH was refused: ERR"));
@@ -307,11 +330,13 @@ static void test_too_many_calls(void **state)
     close_all(&rig, &peer);
 }
 
+enum { STEADY_CALLS = 20000 };
+
 struct steady {
     struct rig rig;
     struct turn turn;
-    uv_timer_t timer;
-    struct asked asked[4000];
+    uv_check_t check;
+    struct asked asked[STEADY_CALLS];
     unsigned count;
 };
 
@@ -319,13 +344,14 @@ static void run_steady(struct turn *turn)
 {
     struct steady *steady = container_of(turn, struct steady, turn);
 
-    if (steady->count < 4000)
+    if (steady->count < STEADY_CALLS)
         ask(&steady->rig, &steady->asked[steady->count++], "PING");
 }
 
-static void on_steady(uv_timer_t *timer)
+/* After the poll and before the timers: this turn is always ahead of the one of a limit that has passed. */
+static void on_steady(uv_check_t *check)
 {
-    struct steady *steady = timer->data;
+    struct steady *steady = check->data;
 
     loop_post(steady->rig.loop, &steady->turn);
 }
@@ -337,17 +363,18 @@ static void test_steady_traffic_does_not_put_off_the_limit(void **state)
 
     (void)state;
     open_peer(&steady.rig, &peer, "+PONG\r\n", "");
-    steady.rig.settings.calls_max = 100000;
+    steady.rig.settings.calls_max = STEADY_CALLS;
+    steady.rig.settings.command_ms = 50;
     steady.rig.redis = redis_open(steady.rig.loop, steady.rig.log, &steady.rig.settings, NULL, 0);
     RIG_UNTIL(&steady.rig, redis_is_up(steady.rig.redis));
     turn_init(&steady.turn, run_steady);
-    uv_timer_init(loop_uv(steady.rig.loop), &steady.timer);
-    steady.timer.data = &steady;
-    uv_timer_start(&steady.timer, on_steady, 1, 1);
+    uv_check_init(loop_uv(steady.rig.loop), &steady.check);
+    steady.check.data = &steady;
+    uv_check_start(&steady.check, on_steady);
     RIG_UNTIL(&steady.rig, steady.asked[0].answers);
     assert_int_equal(steady.asked[0].call.end, REDIS_LOST);
-    assert_true(steady.count < 4000);
-    uv_close((uv_handle_t *)&steady.timer, NULL);
+    assert_true(steady.count < STEADY_CALLS);
+    uv_close((uv_handle_t *)&steady.check, NULL);
     close_all(&steady.rig, &peer);
 }
 
@@ -365,7 +392,10 @@ static void test_watch_on_an_old_server(void **state)
     static struct peer peer;
 
     (void)state;
-    open_peer(&rig, &peer, "+PONG\r\n-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n-ERR no\r\n", "");
+    open_peer(
+        &rig, &peer,
+        "+PONG\r\n-ERR unknown command `HELLO`, with args beginning with: `3`, \r\n-ERR no\r\n",
+        "");
     rig.redis = redis_open(rig.loop, rig.log, &rig.settings, NULL, 0);
     redis_watch(rig.redis, &watch, prefixes, 1);
     RIG_UNTIL(&rig, rig_logged(&rig, "6 or newer"));

@@ -33,7 +33,10 @@ struct rig {
     struct redis_settings settings;
 };
 
-static inline void rig_on_tick(uv_timer_t *timer) { (void)timer; }
+static inline void rig_on_tick(uv_timer_t *timer)
+{
+    (void)timer;
+}
 
 static inline void rig_open(struct rig *rig)
 {
@@ -49,16 +52,17 @@ static inline void rig_open(struct rig *rig)
     rig->loop = loop_open(rig->log);
     uv_timer_init(loop_uv(rig->loop), &rig->tick);
     uv_timer_start(&rig->tick, rig_on_tick, 5, 5);
-    rig->settings = (struct redis_settings){.path = rig->socket_path, .command_ms = 250, .connect_ms = 2000, .calls_max = 1000};
+    rig->settings = (struct redis_settings){
+        .path = rig->socket_path, .command_ms = 250, .connect_ms = 2000, .calls_max = 1000};
 }
 
-#define RIG_UNTIL(rig, condition)                                                                  \
-    do {                                                                                           \
-        uint64_t rig_end_ms = uv_hrtime() / 1000000 + RIG_PATIENCE_MS;                             \
-        while (!(condition)) {                                                                     \
-            assert_true(uv_hrtime() / 1000000 < rig_end_ms);                                       \
-            uv_run(loop_uv((rig)->loop), UV_RUN_ONCE);                                             \
-        }                                                                                          \
+#define RIG_UNTIL(rig, condition) \
+    do { \
+        uint64_t rig_end_ms = uv_hrtime() / 1000000 + RIG_PATIENCE_MS; \
+        while (!(condition)) { \
+            assert_true(uv_hrtime() / 1000000 < rig_end_ms); \
+            uv_run(loop_uv((rig)->loop), UV_RUN_ONCE); \
+        } \
     } while (0)
 
 /* The pause is for things that must not happen. */
@@ -71,8 +75,9 @@ static inline void rig_pass(struct rig *rig, uint64_t ms)
 
 static inline void rig_start_server(struct rig *rig, const char *const *more)
 {
-    const char *argv[RIG_ARGS_MAX] = {"redis-server", "--port", "0", "--unixsocket", rig->socket_path, "--save", "",
-                                      "--appendonly", "no", "--dir", rig->dir, "--logfile", "server.log"};
+    const char *argv[RIG_ARGS_MAX] = {
+        "redis-server", "--port", "0",     "--unixsocket", rig->socket_path, "--save",    "",
+        "--appendonly", "no",     "--dir", rig->dir,       "--logfile",      "server.log"};
     int count = 13;
 
     while (more && *more && count < RIG_ARGS_MAX - 1)
@@ -145,7 +150,8 @@ static inline void asked_got(struct redis_call *call, const struct redis_reply *
     asked->kind = redis_reply_kind(reply);
     asked->number = redis_reply_number(reply);
     asked->count = redis_reply_count(reply);
-    span_text(span_first(redis_reply_text(reply), sizeof(asked->text) - 1), asked->text, sizeof(asked->text));
+    span_text(span_first(redis_reply_text(reply), sizeof(asked->text) - 1), asked->text,
+              sizeof(asked->text));
 }
 
 /* The words of one line, split at blanks. */

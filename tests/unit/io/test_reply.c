@@ -17,6 +17,7 @@ struct row {
     bool broken;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     {200, 2, {HTTP_GET_METHOD, 1, false}, "hi", NULL, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", false},
     {200, 0, {HTTP_GET_METHOD, 1, false}, NULL, NULL, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false},
@@ -37,6 +38,7 @@ static const struct row rows[] = {
     {200, 3, {HTTP_GET_METHOD, 1, false}, "hi", NULL, "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nhi", true},
     {200, 1, {HTTP_GET_METHOD, 1, false}, "hi", NULL, "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nh", true},
 };
+/* clang-format on */
 
 static void writes_each_row(void **state)
 {
@@ -61,8 +63,8 @@ static void writes_each_row(void **state)
 static void fields_cannot_break_out(void **state)
 {
     const struct header fields[] = {
-        {SPAN("a"), SPAN("1")},           {SPAN("b"), SPAN("1\r\nx: y")}, {SPAN("c\n"), SPAN("1")},
-        {SPAN("d"), {"1\0", 2}},          {SPAN(""), SPAN("1")},          {SPAN("e"), SPAN("")},
+        {SPAN("a"), SPAN("1")},  {SPAN("b"), SPAN("1\r\nx: y")}, {SPAN("c\n"), SPAN("1")},
+        {SPAN("d"), {"1\0", 2}}, {SPAN(""), SPAN("1")},          {SPAN("e"), SPAN("")},
     };
     struct reply reply = {0};
     struct buffer out;
@@ -71,7 +73,8 @@ static void fields_cannot_break_out(void **state)
     buffer_init(&out, 4096);
     reply_head_write(&reply, &out, &(struct reply_head){200, {fields, 6}, 0},
                      (struct reply_manner){HTTP_GET_METHOD, 1, false});
-    assert_true(span_equal(buffer_view(&out), SPAN("HTTP/1.1 200 OK\r\na: 1\r\ne: \r\ncontent-length: 0\r\n\r\n")));
+    assert_true(span_equal(buffer_view(&out),
+                           SPAN("HTTP/1.1 200 OK\r\na: 1\r\ne: \r\ncontent-length: 0\r\n\r\n")));
     buffer_done(&out);
 }
 
@@ -85,9 +88,12 @@ static void faults_are_whole_replies(void **state)
 
         buffer_init(&out, 4096);
         reply_fault_write(&out, fault, SPAN("req_1"));
-        assert_true(span_contains(buffer_view(&out), SPAN("\r\nconnection: close\r\n\r\n{\"error\":{\"message\":\"")));
-        assert_int_equal(span_contains(buffer_view(&out), SPAN("\r\nretry-after: ")), fault_row(fault)->retry_after_s > 0);
-        assert_int_equal(span_contains(buffer_view(&out), SPAN("\r\nallow: ")), fault == FAULT_WRONG_METHOD);
+        assert_true(span_contains(buffer_view(&out),
+                                  SPAN("\r\nconnection: close\r\n\r\n{\"error\":{\"message\":\"")));
+        assert_int_equal(span_contains(buffer_view(&out), SPAN("\r\nretry-after: ")),
+                         fault_row(fault)->retry_after_s > 0);
+        assert_int_equal(span_contains(buffer_view(&out), SPAN("\r\nallow: ")),
+                         fault == FAULT_WRONG_METHOD);
         body = buffer_view(&out);
         while (!span_starts(body, SPAN("\r\ncontent-length: ")))
             body = span_from(body, 1);

@@ -1,8 +1,10 @@
 /* The resolver against a name service of ours: getaddrinfo is this program's own. */
+
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <arpa/inet.h>
@@ -38,8 +40,8 @@ static struct addrinfo *address_of(const char *text)
     return info;
 }
 
-int getaddrinfo(const char *restrict name, const char *restrict port, const struct addrinfo *restrict hints,
-                struct addrinfo **restrict ret_list)
+int getaddrinfo(const char *restrict name, const char *restrict port,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict ret_list)
 {
     char text[256], *rest = text, *piece;
     struct addrinfo **end = ret_list;
@@ -86,11 +88,15 @@ static void on_changed(struct turn *turn)
     loop_stop(desk->loop);
 }
 
-static void on_tired(struct turn *turn) { loop_stop(container_of(turn, struct desk, tired)->loop); }
+static void on_tired(struct turn *turn)
+{
+    loop_stop(container_of(turn, struct desk, tired)->loop);
+}
 
 static void desk_open(struct desk *desk, const char *url, const char *answer, int delay_ms)
 {
-    const struct resolver_settings settings = {.patience_ms = 150, .fresh_ms = 100, .keep_ms = 600, .retry_ms = 50};
+    const struct resolver_settings settings = {
+        .patience_ms = 150, .fresh_ms = 100, .keep_ms = 600, .retry_ms = 50};
     struct origin origin;
     char error[ORIGIN_ERROR_SIZE];
 
@@ -176,7 +182,8 @@ static void the_preferred_address_stays(void **state)
     generation = resolver_generation(desk.resolver);
     service.answer = "192.0.2.2,192.0.2.1"; /* the order changes with every answer */
     desk_rest(&desk, 120);
-    assert_int_equal(resolver_ask(desk.resolver), RESOLVE_READY); /* old, used, renewed in the background */
+    assert_int_equal(resolver_ask(desk.resolver),
+                     RESOLVE_READY); /* old, used, renewed in the background */
     desk_run(&desk, 1000);
     assert_int_equal(service.asked, 2);
     assert_int_equal(resolver_generation(desk.resolver), generation);

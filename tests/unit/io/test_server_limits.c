@@ -41,7 +41,8 @@ static struct ask *stream_until_full(struct stage *s, struct peer *p)
     s->awaited = s->ask_count;
     stage_awaits_ask(s);
     ask_stream(stage_last(s));
-    for (int i = 0; i < 50; i++) /* full more than for a moment: the kernel's buffers are full too */
+    for (int i = 0; i < 50;
+         i++) /* full more than for a moment: the kernel's buffers are full too */
         assert_true(stage_reaches(s, fill, stage_last(s)));
     return stage_last(s);
 }
@@ -102,7 +103,8 @@ static void newcomer_at_the_cap_is_told(void **state)
     second = peer_open(s);
     peer_send(second, hello);
     peer_awaits_end(s, second);
-    assert_true(span_starts(buffer_view(&second->got), SPAN("HTTP/1.1 503 Service Unavailable\r\n")));
+    assert_true(
+        span_starts(buffer_view(&second->got), SPAN("HTTP/1.1 503 Service Unavailable\r\n")));
     assert_true(span_contains(buffer_view(&second->got), SPAN("\r\nretry-after: 1\r\n")));
     assert_true(span_contains(buffer_view(&second->got), SPAN("\r\nconnection: close\r\n")));
     assert_true(span_contains(buffer_view(&second->got), SPAN("\"code\":\"overloaded\"")));
@@ -135,7 +137,8 @@ static bool crowd_is_served(const void *context)
     char text[512];
 
     for (size_t i = 0; i < CROWD; i++) {
-        ssize_t size = crowd->fds[i] < 0 ? -1 : recv(crowd->fds[i], text, sizeof(text), MSG_DONTWAIT);
+        ssize_t size =
+            crowd->fds[i] < 0 ? -1 : recv(crowd->fds[i], text, sizeof(text), MSG_DONTWAIT);
         if (size < 0 && (crowd->fds[i] < 0 || errno == EAGAIN))
             continue;
         crowd->answered += size > 0 && !memcmp(text, "HTTP/1.1 200", 12);
@@ -223,16 +226,22 @@ static void cut_tells_the_caller(void **state)
     stage_close(s);
 }
 
+static void name_socket(char ret_address[64])
+{
+    snprintf(ret_address, 64, "unix:/tmp/keyturn-test-%d.sock", getpid());
+    unlink(ret_address + 5);
+}
+
 static void listens_on_a_unix_socket(void **state)
 {
-    static const char address[] = "unix:/tmp/keyturn-test-server.sock", *path = address + 5;
+    char address[64], *path = address + 5;
     struct stage *s, *next;
     struct peer *p;
     struct stat file;
     char bound[128], error[160];
 
     (void)state;
-    unlink(path);
+    name_socket(address);
     s = stage_open(stage_settings(), address);
     assert_string_equal(s->bound, address);
     assert_int_equal(stat(path, &file), 0);
@@ -259,14 +268,14 @@ static void listens_on_a_unix_socket(void **state)
 
 static void replaces_a_stale_unix_socket_only(void **state)
 {
-    static const char address[] = "unix:/tmp/keyturn-test-stale.sock", *path = address + 5;
+    char address[64], *path = address + 5;
     struct sockaddr_un file = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     struct stage *s;
     char bound[128], error[160];
 
     (void)state;
-    unlink(path);
+    name_socket(address);
     snprintf(file.sun_path, sizeof(file.sun_path), "%s", path);
     assert_int_equal(bind(fd, (struct sockaddr *)&file, sizeof(file)), 0);
     close(fd);

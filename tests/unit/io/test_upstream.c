@@ -16,8 +16,8 @@ static void serve_once(struct peer *peer, int fd, int number)
         peer_say(fd, peer->script);
 }
 
-static void run_one(const char *script, void (*serve)(struct peer *, int, int), const char *method, enum upstream_end end,
-                    int status, const char *body)
+static void run_one(const char *script, void (*serve)(struct peer *, int, int), const char *method,
+                    enum upstream_end end, int status, const char *body)
 {
     struct peer *peer = peer_open(serve);
     struct upstream_settings settings = usual_settings(peer->origin);
@@ -37,23 +37,28 @@ static void run_one(const char *script, void (*serve)(struct peer *, int, int), 
 static void get_with_length(void **state)
 {
     (void)state;
-    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", serve_script, "GET", UPSTREAM_DONE, 200, "hello");
-    run_one("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", serve_script, "GET", UPSTREAM_DONE, 404, "");
+    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", serve_script, "GET", UPSTREAM_DONE,
+            200, "hello");
+    run_one("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", serve_script, "GET",
+            UPSTREAM_DONE, 404, "");
     run_one("HTTP/1.1 204 No Content\r\n\r\n", serve_script, "DELETE", UPSTREAM_DONE, 204, "");
-    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", serve_script, "HEAD", UPSTREAM_DONE, 200, "");
+    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", serve_script, "HEAD", UPSTREAM_DONE,
+            200, "");
 }
 
 static void get_with_chunks(void **state)
 {
     (void)state;
-    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: x\r\n\r\n",
+    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+            "chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\nTrailer: x\r\n\r\n",
             serve_script, "GET", UPSTREAM_DONE, 200, "hello");
 }
 
 static void get_until_close(void **state)
 {
     (void)state;
-    run_one("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhello", serve_once, "GET", UPSTREAM_DONE, 200, "hello");
+    run_one("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nhello", serve_once, "GET",
+            UPSTREAM_DONE, 200, "hello");
 }
 
 static void interim_heads_are_skipped(void **state)
@@ -91,11 +96,12 @@ static void broken_answers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
         run_one(lost[i], serve_once, "GET", UPSTREAM_LOST, 0, "");
-    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", serve_once, "GET", UPSTREAM_CUT, 200, "hel");
-    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", serve_once, "GET", UPSTREAM_CUT, 200,
+    run_one("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", serve_once, "GET", UPSTREAM_CUT, 200,
             "hel");
-    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nzz\r\n", serve_script, "GET", UPSTREAM_CUT,
-            200, "hel");
+    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", serve_once, "GET",
+            UPSTREAM_CUT, 200, "hel");
+    run_one("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nzz\r\n", serve_script,
+            "GET", UPSTREAM_CUT, 200, "hel");
 }
 
 static void huge_head_is_refused(void **state)
@@ -113,7 +119,8 @@ static void huge_head_is_refused(void **state)
 
 static void request_is_ours_alone(void **state)
 {
-    static const struct header rows[] = {{{"X-Title", 7}, {"a title", 7}}, {{"X-Empty", 7}, {"", 0}}};
+    static const struct header rows[] = {{{"X-Title", 7}, {"a title", 7}},
+                                         {{"X-Empty", 7}, {"", 0}}};
     struct peer *peer = peer_open(serve_script);
     struct upstream_settings settings = usual_settings(peer->origin);
     struct secret bearer = {0};
@@ -123,7 +130,8 @@ static void request_is_ours_alone(void **state)
     char expected[512];
 
     (void)state;
-    peer->script = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\nok";
+    peer->script =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\nok";
     secret_set(&bearer, SPAN("sk-or-1"));
     ask.headers = (struct headers){rows, 2};
     ask.bearer = &bearer;
@@ -134,10 +142,12 @@ static void request_is_ours_alone(void **state)
     assert_string_equal(probe.type, "application/json");
     assert_int_equal(probe.told_size, 2);
     probe_expect(&probe, UPSTREAM_DONE, 200, "ok");
-    snprintf(expected, sizeof(expected),
-             "POST /api/v1/chat?x=%%20y HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: keyturn/%s\r\nX-Title: a title\r\n"
-             "X-Empty:\r\nAuthorization: Bearer sk-or-1\r\nContent-Length: 13\r\n\r\n{\"model\":\"m\"}",
-             peer->port, strstr(peer->last, "keyturn/") ? "0.1.0" : "?");
+    snprintf(
+        expected, sizeof(expected),
+        "POST /api/v1/chat?x=%%20y HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: "
+        "keyturn/%s\r\nX-Title: a title\r\n"
+        "X-Empty:\r\nAuthorization: Bearer sk-or-1\r\nContent-Length: 13\r\n\r\n{\"model\":\"m\"}",
+        peer->port, strstr(peer->last, "keyturn/") ? "0.1.0" : "?");
     assert_string_equal(peer->last, expected);
     bench_close(&bench);
     peer_close(peer);
@@ -146,7 +156,8 @@ static void request_is_ours_alone(void **state)
 /* The handle is used again; nothing of the request before may show. */
 static void nothing_is_left_of_the_request_before(void **state)
 {
-    static const char *const methods[] = {"POST", "GET", "DELETE", "HEAD", "PATCH", "GET", "POST", "PUT", "GET"};
+    static const char *const methods[] = {"POST", "GET",  "DELETE", "HEAD", "PATCH",
+                                          "GET",  "POST", "PUT",    "GET"};
     struct peer *peer = peer_open(serve_script);
     struct upstream_settings settings = usual_settings(peer->origin);
     struct secret bearer = {0};
@@ -157,7 +168,8 @@ static void nothing_is_left_of_the_request_before(void **state)
     bench_open(&bench, &settings);
     for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
         bool has_body = methods[i][0] == 'P', has_bearer = i % 2 == 0;
-        struct upstream_ask ask = ask_of(methods[i], i % 3 ? "/short" : "/a/longer/path", has_body ? "body" : NULL);
+        struct upstream_ask ask =
+            ask_of(methods[i], i % 3 ? "/short" : "/a/longer/path", has_body ? "body" : NULL);
         struct probe probe;
         char line[64];
         if (has_bearer)
@@ -166,7 +178,8 @@ static void nothing_is_left_of_the_request_before(void **state)
         probe_ask(&bench, &probe, &ask);
         assert_true(bench_run(&bench, 10000));
         probe_expect(&probe, UPSTREAM_DONE, 200, "");
-        snprintf(line, sizeof(line), "%s %s HTTP/1.1\r\n", methods[i], i % 3 ? "/short" : "/a/longer/path");
+        snprintf(line, sizeof(line), "%s %s HTTP/1.1\r\n", methods[i],
+                 i % 3 ? "/short" : "/a/longer/path");
         assert_memory_equal(peer->last, line, strlen(line));
         assert_int_equal(!!strstr(peer->last, "Content-Length: 4"), has_body);
         assert_int_equal(!!strstr(peer->last, "body"), has_body);

@@ -1,21 +1,25 @@
-/* test_upstream_peer.h: a scriptable origin on real sockets, and a call that remembers what happened to it.
+/* test_upstream_peer.h: a scriptable origin on real sockets, and a call that remembers what
+ * happened to it.
  *
- * The peer accepts in a thread and serves each connection in another; a script is a function of (peer, fd, number of
- * the connection). The tests' side runs the loop until what it waits for has happened.
+ * The peer accepts in a thread and serves each connection in another; a script is a function of
+ * (peer, fd, number of the connection). The tests' side runs the loop until what it waits for has
+ * happened.
  */
 #ifndef KEYTURN_TEST_UPSTREAM_PEER_H
 #define KEYTURN_TEST_UPSTREAM_PEER_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +51,19 @@ struct peer_connection {
     int fd, number;
 };
 
-static inline void sleep_ms(int ms) { poll(NULL, 0, ms); }
+static inline void sleep_ms(int ms)
+{
+    poll(NULL, 0, ms);
+}
 
 static inline void *peer_serve(void *context)
 {
     struct peer_connection c = *(struct peer_connection *)context;
+    sigset_t pipes;
 
+    sigemptyset(&pipes);
+    sigaddset(&pipes, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipes, NULL); /* in this thread alone: our side must not need it */
     free(context);
     c.peer->serve(c.peer, c.fd, c.number);
     shutdown(c.fd, SHUT_RDWR); /* closed in peer_close: a number must not be used twice */
@@ -120,7 +131,8 @@ static inline bool peer_take(struct peer *peer, int fd)
         text[size] = '\0';
         if (!wanted && (end = strstr(text, "\r\n\r\n"))) {
             length = strcasestr(text, "\r\nContent-Length:");
-            wanted = (size_t)(end + 4 - text) + (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
+            wanted = (size_t)(end + 4 - text) +
+                     (length && length < end ? strtoul(length + 17, NULL, 10) : 0);
         }
         if (wanted && size >= wanted) {
             memcpy(peer->last, text, size + 1);
@@ -154,7 +166,8 @@ static inline void peer_reset(int fd)
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    connect(fd, &nobody, sizeof(nobody)); /* dissolves the connection with a reset; the number stays ours */
+    connect(fd, &nobody,
+            sizeof(nobody)); /* dissolves the connection with a reset; the number stays ours */
 }
 
 /* The tests' side. */
@@ -254,7 +267,10 @@ static inline bool bench_run(struct bench *bench, uint64_t most_ms)
     return !bench->timed_out;
 }
 
-static inline void bench_rest(struct bench *bench, uint64_t ms) { assert_false(bench_run(bench, ms)); }
+static inline void bench_rest(struct bench *bench, uint64_t ms)
+{
+    assert_false(bench_run(bench, ms));
+}
 
 static inline void bench_close(struct bench *bench)
 {
@@ -267,7 +283,8 @@ static inline void bench_close(struct bench *bench)
     loop_close(bench->loop);
 }
 
-static inline void probe_ask(struct bench *bench, struct probe *probe, const struct upstream_ask *ask)
+static inline void probe_ask(struct bench *bench, struct probe *probe,
+                             const struct upstream_ask *ask)
 {
     *probe = (struct probe){.bench = bench};
     buffer_init(&probe->body, 64 << 20);
@@ -284,8 +301,8 @@ static inline struct upstream_ask ask_of(const char *method, const char *path, c
                                  .idle_ms = 5000};
 }
 
-static inline void probe_start(struct bench *bench, struct probe *probe, const char *method, const char *path,
-                               const char *body)
+static inline void probe_start(struct bench *bench, struct probe *probe, const char *method,
+                               const char *path, const char *body)
 {
     struct upstream_ask ask = ask_of(method, path, body);
 
@@ -293,7 +310,8 @@ static inline void probe_start(struct bench *bench, struct probe *probe, const c
 }
 
 /* Ends as expected, with exactly this body. */
-static inline void probe_expect(struct probe *probe, enum upstream_end end, int status, const char *body)
+static inline void probe_expect(struct probe *probe, enum upstream_end end, int status,
+                                const char *body)
 {
     assert_int_equal(probe->ends, 1);
     assert_int_equal(probe->end, end);
@@ -302,6 +320,51 @@ static inline void probe_expect(struct probe *probe, enum upstream_end end, int 
     assert_true(span_equal(buffer_view(&probe->body), span_of(body)));
     assert_false(upstream_call_is_open(&probe->call));
     buffer_done(&probe->body);
+}
+
+/* A peer, a bench and one call, for tests that need no more. */
+struct stage {
+    struct peer *peer;
+    struct bench bench;
+    struct probe probe;
+};
+
+static inline void stage_open(struct stage *stage, void (*serve)(struct peer *, int, int))
+{
+    struct upstream_settings settings;
+
+    stage->peer = peer_open(serve);
+    settings = usual_settings(stage->peer->origin);
+    bench_open(&stage->bench, &settings);
+}
+
+static inline void stage_close(struct stage *stage)
+{
+    bench_close(&stage->bench);
+    peer_close(stage->peer);
+    buffer_done(&stage->probe.body);
+}
+
+/* Reads the request, says the script, and then nothing until the client leaves. */
+static inline void serve_and_stall(struct peer *peer, int fd, int number)
+{
+    char byte;
+
+    (void)number;
+    if (peer_take(peer, fd)) {
+        peer_say(fd, peer->script);
+        recv(fd, &byte, 1, 0);
+        atomic_fetch_add(&peer->step, 1); /* the client's end of the connection is gone */
+    }
+}
+
+static inline void serve_nothing(struct peer *peer, int fd, int number)
+{
+    struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
+
+    (void)number;
+    poll(&gone, 1, 10000);
+    atomic_fetch_add(&peer->step, 1);
 }
 
 #endif

@@ -1,10 +1,12 @@
-/* What a kept connection must never do: hand bytes of one call to the next, or send a request twice. */
+/* What a kept connection must never do: hand bytes of one call to the next, or send a request
+ * twice. */
 #include "test_upstream_peer.h"
 
 #define OK_5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define POISON "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
 
-/* Answers each request and pushes a second answer nobody asked for, peer->number ms later (0: in one write). */
+/* Answers each request and pushes a second answer nobody asked for, peer->number ms later (0: in
+ * one write). */
 static void serve_poison(struct peer *peer, int fd, int number)
 {
     (void)number;
@@ -47,15 +49,16 @@ static void late_bytes_go_to_nobody(void **state)
     poison_after(200);
 }
 
-/* The poison may come between libcurl's look at the connection and our request: as close together as can be, the
- * answers that fit the request are the only ones allowed. */
+/* The poison may come between libcurl's look at the connection and our request: as close together
+ * as can be, the answers that fit the request are the only ones allowed. */
 static void serve_numbered(struct peer *peer, int fd, int number)
 {
     char answer[256];
 
     (void)number;
     while (peer_take(peer, fd)) {
-        snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%.6s", strstr(peer->last, "/") + 1);
+        snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n%.6s",
+                 strstr(peer->last, "/") + 1);
         peer_say(fd, answer);
     }
 }
@@ -109,7 +112,8 @@ static void surplus_bodies_go_to_nobody(void **state)
         struct bench bench;
         peer->script = rows[i].script;
         bench_open(&bench, &settings);
-        for (int round = 0; round < 5; round++) { /* the surplus is in the same packet; libcurl drops it silently */
+        for (int round = 0; round < 5;
+             round++) { /* the surplus is in the same packet; libcurl drops it silently */
             struct probe probe;
             probe_start(&bench, &probe, rows[i].method, "/", NULL);
             assert_true(bench_run(&bench, 5000));
@@ -121,7 +125,8 @@ static void surplus_bodies_go_to_nobody(void **state)
     }
 }
 
-/* The first request of a connection is answered; the second is read whole and the connection closed. */
+/* The first request of a connection is answered; the second is read whole and the connection
+ * closed. */
 static void serve_then_close(struct peer *peer, int fd, int number)
 {
     (void)number;
@@ -160,7 +165,7 @@ static void nothing_is_sent_twice(void **state)
         }
 }
 
-/* A connection that died while at rest is not used; the call goes over a new one and is sent once. */
+/* A connection that died at rest is not used; the call goes over a new one and is sent once. */
 static void serve_once(struct peer *peer, int fd, int number)
 {
     (void)number;
@@ -215,9 +220,12 @@ static void old_connections_are_not_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(late_bytes_go_to_nobody),      cmocka_unit_test(answers_fit_their_requests),
-        cmocka_unit_test(surplus_bodies_go_to_nobody),  cmocka_unit_test(nothing_is_sent_twice),
-        cmocka_unit_test(dead_connections_are_replaced), cmocka_unit_test(old_connections_are_not_used),
+        cmocka_unit_test(late_bytes_go_to_nobody),
+        cmocka_unit_test(answers_fit_their_requests),
+        cmocka_unit_test(surplus_bodies_go_to_nobody),
+        cmocka_unit_test(nothing_is_sent_twice),
+        cmocka_unit_test(dead_connections_are_replaced),
+        cmocka_unit_test(old_connections_are_not_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

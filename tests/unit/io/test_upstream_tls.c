@@ -1,4 +1,5 @@
-/* TLS: who is trusted, and that a record's surplus is nobody's answer. The peer speaks OpenSSL itself. */
+/* TLS: who is trusted, and that a record's surplus is nobody's answer. The peer speaks OpenSSL
+ * itself. */
 #include "test_upstream_peer.h"
 
 #include <openssl/pem.h>
@@ -17,7 +18,8 @@ struct identity {
 
 static struct identity identity_make(const char *name)
 {
-    struct identity id = {.key = EVP_EC_gen("P-256"), .certificate = X509_new(), .file = "/tmp/keyturn-test-XXXXXX"};
+    struct identity id = {
+        .key = EVP_EC_gen("P-256"), .certificate = X509_new(), .file = "/tmp/keyturn-test-XXXXXX"};
     X509_NAME *subject = X509_get_subject_name(id.certificate);
     X509_EXTENSION *extension;
     char alternative[64];
@@ -28,7 +30,8 @@ static struct identity identity_make(const char *name)
     ASN1_INTEGER_set(X509_get_serialNumber(id.certificate), 1);
     X509_gmtime_adj(X509_getm_notBefore(id.certificate), -3600);
     X509_gmtime_adj(X509_getm_notAfter(id.certificate), 3600);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1,
+                               0);
     X509_set_issuer_name(id.certificate, subject);
     snprintf(alternative, sizeof(alternative), "%s", name);
     extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);
@@ -72,7 +75,8 @@ static bool tls_take(struct peer *peer, SSL *ssl)
     char text[4096] = "";
     int size = 0, got;
 
-    while (!strstr(text, "\r\n\r\n") && (got = SSL_read(ssl, text + size, (int)sizeof(text) - 1 - size)) > 0)
+    while (!strstr(text, "\r\n\r\n") &&
+           (got = SSL_read(ssl, text + size, (int)sizeof(text) - 1 - size)) > 0)
         size += got;
     if (!strstr(text, "\r\n\r\n"))
         return false;
@@ -80,7 +84,10 @@ static bool tls_take(struct peer *peer, SSL *ssl)
     return true;
 }
 
-static void tls_say(SSL *ssl, const char *text) { SSL_write(ssl, text, (int)strlen(text)); }
+static void tls_say(SSL *ssl, const char *text)
+{
+    SSL_write(ssl, text, (int)strlen(text));
+}
 
 static void serve_plainly(struct peer *peer, int fd, int number)
 {
@@ -138,7 +145,8 @@ static void serve_poisoned_chunks(struct peer *peer, int fd, int number)
     SSL_free(ssl);
 }
 
-/* 20 KB in a record of 16 KiB and one with the rest: what is left over when the last buffer was filled exactly. */
+/* 20 KB in a record of 16 KiB and one with the rest: what is left over when the last buffer was
+ * filled exactly. */
 static void serve_streams(struct peer *peer, int fd, int number)
 {
     SSL *ssl = tls_accept(fd);
@@ -155,13 +163,14 @@ static void serve_streams(struct peer *peer, int fd, int number)
     SSL_free(ssl);
 }
 
-struct stage {
+struct tls_stage {
     struct peer *peer;
     struct bench bench;
-    char origin[64];
+    char origin[128];
 };
 
-static void stage_open(struct stage *stage, void (*serve)(struct peer *, int, int), const char *ca_file, const char *host)
+static void tls_stage_open(struct tls_stage *stage, void (*serve)(struct peer *, int, int),
+                           const char *ca_file, const char *host)
 {
     struct upstream_settings settings;
 
@@ -172,13 +181,13 @@ static void stage_open(struct stage *stage, void (*serve)(struct peer *, int, in
     bench_open(&stage->bench, &settings);
 }
 
-static void stage_close(struct stage *stage)
+static void tls_stage_close(struct tls_stage *stage)
 {
     bench_close(&stage->bench);
     peer_close(stage->peer);
 }
 
-static enum upstream_end stage_call(struct stage *stage, const char *body)
+static enum upstream_end stage_call(struct tls_stage *stage, const char *body)
 {
     struct probe probe;
     enum upstream_end end;
@@ -194,55 +203,58 @@ static enum upstream_end stage_call(struct stage *stage, const char *body)
 
 static void the_right_one_is_trusted(void **state)
 {
-    struct stage stage;
+    struct tls_stage stage;
 
     (void)state;
     serving = identity_make("IP:127.0.0.1,DNS:localhost");
-    stage_open(&stage, serve_plainly, serving.file, "127.0.0.1");
+    tls_stage_open(&stage, serve_plainly, serving.file, "127.0.0.1");
     for (int i = 0; i < 5; i++)
         assert_int_equal(stage_call(&stage, "hello"), UPSTREAM_DONE);
     assert_int_equal(stage.peer->connections, 1);
-    stage_close(&stage);
-    stage_open(&stage, serve_plainly, serving.file, "localhost"); /* resolved; SNI and name check are the origin's */
+    tls_stage_close(&stage);
+    tls_stage_open(&stage, serve_plainly, serving.file,
+                   "localhost"); /* resolved; SNI and name check are the origin's */
     for (int i = 0; i < 5; i++)
         assert_int_equal(stage_call(&stage, "hello"), UPSTREAM_DONE);
     assert_int_equal(stage.peer->connections, 1);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
 }
 
 static void strangers_get_nothing(void **state)
 {
     struct identity other = identity_make("IP:127.0.0.1");
-    struct stage stage;
+    struct tls_stage stage;
 
     (void)state;
     serving = identity_make("IP:127.0.0.1");
-    stage_open(&stage, serve_plainly, other.file, "127.0.0.1"); /* signed by nobody we know */
+    tls_stage_open(&stage, serve_plainly, other.file, "127.0.0.1"); /* signed by nobody we know */
     assert_int_equal(stage_call(&stage, ""), UPSTREAM_UNREACHED);
     assert_int_equal(stage.peer->requests, 0);
-    stage_close(&stage);
-    stage_open(&stage, serve_plainly, NULL, "127.0.0.1"); /* the system does not know it either */
+    tls_stage_close(&stage);
+    tls_stage_open(&stage, serve_plainly, NULL,
+                   "127.0.0.1"); /* the system does not know it either */
     assert_int_equal(stage_call(&stage, ""), UPSTREAM_UNREACHED);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
     serving = identity_make("IP:127.0.0.2,DNS:example.org"); /* another name */
-    stage_open(&stage, serve_plainly, serving.file, "127.0.0.1");
+    tls_stage_open(&stage, serve_plainly, serving.file, "127.0.0.1");
     assert_int_equal(stage_call(&stage, ""), UPSTREAM_UNREACHED);
     assert_int_equal(stage.peer->requests, 0);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
     identity_drop(&other);
 }
 
-/* A connection found dirty may fail a call, before anything of it was sent; never may it answer one. */
+/* A connection found dirty may fail a call, before anything of it was sent; never may it answer
+ * one. */
 static void poisoned(void (*serve)(struct peer *, int, int), int ms)
 {
-    struct stage stage;
+    struct tls_stage stage;
     int done = 0, calls = 20;
 
     serving = identity_make("IP:127.0.0.1");
-    stage_open(&stage, serve, serving.file, "127.0.0.1");
+    tls_stage_open(&stage, serve, serving.file, "127.0.0.1");
     stage.peer->number = ms;
     for (int i = 0; i < calls; i++) {
         enum upstream_end end = stage_call(&stage, "hello");
@@ -253,7 +265,7 @@ static void poisoned(void (*serve)(struct peer *, int, int), int ms)
     }
     assert_int_equal(stage.peer->requests, done);
     assert_true(done >= calls / 2);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
 }
 
@@ -266,30 +278,30 @@ static void a_records_surplus_is_nobodys_answer(void **state)
 
 static void late_records_are_nobodys_answer(void **state)
 {
-    struct stage stage;
+    struct tls_stage stage;
 
     (void)state;
     serving = identity_make("IP:127.0.0.1");
-    stage_open(&stage, serve_poison_later, serving.file, "127.0.0.1");
+    tls_stage_open(&stage, serve_poison_later, serving.file, "127.0.0.1");
     stage.peer->number = 20;
     for (int i = 0; i < 5; i++) {
         assert_int_equal(stage_call(&stage, "hello"), UPSTREAM_DONE);
         bench_rest(&stage.bench, 50);
     }
     assert_int_equal(stage.peer->connections, 5);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
 }
 
 /* libcurl once kept a paused TLS transfer in its poll set and span (curl #21671). */
 static void a_paused_transfer_costs_nothing(void **state)
 {
-    struct stage stage;
+    struct tls_stage stage;
     struct probe probe;
 
     (void)state;
     serving = identity_make("IP:127.0.0.1");
-    stage_open(&stage, serve_streams, serving.file, "127.0.0.1");
+    tls_stage_open(&stage, serve_streams, serving.file, "127.0.0.1");
     probe_start(&stage.bench, &probe, "GET", "/", NULL);
     probe.pause_each = true;
     assert_false(bench_run(&stage.bench, 100));
@@ -305,7 +317,7 @@ static void a_paused_transfer_costs_nothing(void **state)
     assert_int_equal(probe.pieces_while_full, 0);
     assert_int_equal(buffer_size(&probe.body), 2000000);
     buffer_done(&probe.body);
-    stage_close(&stage);
+    tls_stage_close(&stage);
     identity_drop(&serving);
 }
 
