@@ -1,5 +1,6 @@
 #include "app/core.h"
 
+#include "app/data_directory.h"
 #include "base/alloc.h"
 #include "crypto/random.h"
 #include "io/address.h"
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FAULTS_MAX = 64 * 1024, REDIS_CALLS_MAX = 100000 };
+enum { FAULTS_MAX = 64 * 1024, REDIS_CALLS_MAX = 100000, PRIVATE_REDIS_MS = 3000 };
 
 static const char *ask_environment(const char *name)
 {
@@ -182,6 +183,7 @@ static bool open_redis(struct core *core, const struct core_options *options, ch
             private_redis_open(core->loop, core->log, core->config.data_directory, ret_error);
         if (!core->private_redis)
             return false;
+        private_redis_await(core->private_redis, PRIVATE_REDIS_MS); /* if not, the link says so */
     }
     redis_url_apply(&core->redis_url, &settings);
     core->redis = redis_open(core->loop, core->log, &settings, scripts, script_count);
@@ -196,7 +198,7 @@ static bool make_development_secret(struct core *core)
     FILE *file;
     bool kept;
 
-    mkdir(core->config.data_directory, 0700);
+    data_directory_make(core->config.data_directory);
     snprintf(path, sizeof(path), "%s/encryption-secret", core->config.data_directory);
     file = fopen(path, "r");
     if (!file) {

@@ -1,16 +1,19 @@
 #include "app/private_redis.h"
 
+#include "app/data_directory.h"
 #include "base/alloc.h"
 #include "io/child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 24, GRACE_MS = 5000 };
+enum { ARGUMENTS_MAX = 24, GRACE_MS = 5000, AWAIT_STEP_MS = 5 };
 
 struct private_redis {
     struct child *child;
@@ -49,6 +52,22 @@ struct private_redis *private_redis_open(struct loop *loop, struct log *log, con
 fail:
     private_redis_close(redis);
     return NULL;
+}
+
+bool private_redis_await(const struct private_redis *redis, int patience_ms)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bool listens = false;
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", redis->socket);
+    for (int waited_ms = 0; !listens && waited_ms < patience_ms; waited_ms += AWAIT_STEP_MS) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        listens = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+        close(fd);
+        if (!listens)
+            poll(NULL, 0, AWAIT_STEP_MS);
+    }
+    return listens;
 }
 
 void private_redis_stop(struct private_redis *redis)
@@ -91,8 +110,7 @@ static bool lock_directory(struct private_redis *redis, const char *directory, c
         return false;
     }
     snprintf(redis->directory, sizeof(redis->directory), "%s/redis", full);
-    mkdir(full, 0700);
-    mkdir(redis->directory, 0700);
+    data_directory_make(redis->directory);
     snprintf(path, sizeof(path), "%s/lock", full);
     redis->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (redis->lock_fd < 0) {

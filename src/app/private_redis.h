@@ -20,6 +20,8 @@ struct private_redis;
 bool private_redis_socket(const char *directory, char ret_path[SOCKET_PATH_MAX]);
 struct private_redis *private_redis_open(struct loop *loop, struct log *log, const char *directory,
                                          char ret_error[160]);
+/* Waits until it listens, at most patience_ms: the one time before the loop runs when waiting is fine. */
+bool private_redis_await(const struct private_redis *redis, int patience_ms);
 void private_redis_stop(struct private_redis *redis);
 bool private_redis_is_stopped(const struct private_redis *redis);
 void private_redis_close(struct private_redis *redis);
