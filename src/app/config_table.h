@@ -29,7 +29,7 @@
     ROW(upstream, stream_timeout,   DURATION, "120s",            "1s",    "1h",      "Waiting for a stream's head.") \
     ROW(upstream, idle_timeout,     DURATION, "60s",             "1s",    "1h",      "Silence within an answer; comments count as bytes.") \
     ROW(upstream, calls_max,        COUNT,    "0",               "0",     "1000000", "Calls to OpenRouter at once, more wait; 0: what the descriptor limit allows.") \
-    ROW(upstream, keep_timeout,     DURATION, "30s",             "0ms",   "10m",     "A kept connection older than this is not used again.") \
+    ROW(upstream, keep_timeout,     DURATION, "30s",             "1s",    "10m",     "A kept connection older than this is not used again.") \
     ROW(upstream, ca_file,          TEXT,     "",                "",      "",        "Certificates to trust instead of the system's.") \
     ROW(upstream, referer,          TEXT,     "",                "",      "",        "HTTP-Referer: the app's site, for OpenRouter's rankings.") \
     ROW(upstream, title,            TEXT,     "",                "",      "",        "X-OpenRouter-Title: the app's name.") \

@@ -10,7 +10,7 @@ enum { FRESH_MS = 30 * 1000, KEEP_MS = 60 * 60 * 1000, RETRY_MS = 1000, LOG_EVER
 
 static struct upstream_flight *flight_take(struct upstream *upstream);
 static struct upstream_flight *flight_open(struct upstream *upstream);
-static void flight_give_back(struct upstream_flight *flight);
+static void flight_give_back(struct upstream_flight *flight, bool whole);
 static void flight_free(struct upstream_flight *flight);
 static void on_launch(struct turn *turn);
 static void fly(struct upstream_flight *flight);
@@ -119,7 +119,7 @@ void upstream_cancel(struct upstream_call *call)
     if (!flight)
         return;
     call->flight = NULL;
-    flight_give_back(flight);
+    flight_give_back(flight, false);
 }
 
 struct upstream_stats upstream_stats(const struct upstream *upstream)
@@ -172,9 +172,10 @@ static struct upstream_flight *flight_open(struct upstream *upstream)
     return flight;
 }
 
-/* Ends what is under way, forgets the request and keeps the handle; a flood's handles are not all
- * kept. */
-static void flight_give_back(struct upstream_flight *flight)
+/* Ends what is under way and forgets the request. Only the handle of a whole exchange is kept: libcurl
+ * remembers in it that a body it could not rewind is still to be sent, and refuses every later one.
+ * A flood's handles are not all kept either. */
+static void flight_give_back(struct upstream_flight *flight, bool whole)
 {
     struct upstream *upstream = flight->upstream;
 
@@ -191,10 +192,12 @@ static void flight_give_back(struct upstream_flight *flight)
     curl_head_done(&flight->head);
     flight->call = NULL;
     flight->is_flying = flight->paused = flight->held = false;
-    list_prepend(&upstream->spare, &flight->link);
-    upstream->spare_count++;
-    if (upstream->spare_count > upstream->calls_max)
+    if (whole && upstream->spare_count < upstream->calls_max) {
+        list_prepend(&upstream->spare, &flight->link);
+        upstream->spare_count++;
+    } else {
         flight_free(flight);
+    }
     if (!list_is_empty(&upstream->waiting))
         loop_post(upstream->loop, &upstream->launch);
 }
@@ -202,7 +205,6 @@ static void flight_give_back(struct upstream_flight *flight)
 static void flight_free(struct upstream_flight *flight)
 {
     list_remove(&flight->link);
-    flight->upstream->spare_count--;
     curl_request_close(&flight->request);
     must_free(flight);
 }
@@ -310,7 +312,7 @@ static void flight_end(struct upstream_flight *flight, enum upstream_end end, co
     if (end != UPSTREAM_DONE)
         log_failure(flight, end, reason);
     call->flight = NULL;
-    flight_give_back(flight);
+    flight_give_back(flight, end == UPSTREAM_DONE);
     call->events->on_end(call, end);
 }
 
