@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* The first try of an outage waits 25 to 50 ms, later ones up to 2 s: half of it certain, half by chance. */
+/* A try waits 25 to 50 ms at first, up to 2 s later: half of it certain, half by chance. */
 enum { BACKOFF_FIRST_MS = 50, BACKOFF_LAST_MS = 2000, BACKOFF_DOUBLINGS = 6, STABLE_MS = 2000 };
 
 static const char *const advices[] = {

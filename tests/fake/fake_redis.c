@@ -171,6 +171,11 @@ void fake_redis_answer_all(struct redis *redis)
         fake_redis_answer(redis);
 }
 
+void fake_redis_deliver(struct redis *redis, enum fake_delivery how)
+{
+    deliver(redis, redis->up ? how : FAKE_DOWN);
+}
+
 void fake_redis_break(struct redis *redis, enum fake_delivery how, unsigned after)
 {
     redis->broken = true;
@@ -194,10 +199,14 @@ void fake_redis_set_link(struct redis *redis, bool up)
         loop_post(redis->loop, redis->link_turns[i]);
 }
 
-void fake_redis_forget(struct redis *redis)
+void fake_redis_forget(struct redis *redis, bool applied)
 {
-    while (redis->pending_count > 0)
-        fake_call_free(take_oldest(redis));
+    while (redis->pending_count > 0) {
+        struct fake_call *oldest = take_oldest(redis);
+        if (applied && redis->up)
+            freeReplyObject(apply(redis, oldest));
+        fake_call_free(oldest);
+    }
     turn_cancel(&redis->attend_turn);
 }
 

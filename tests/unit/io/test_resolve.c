@@ -259,7 +259,7 @@ static void a_slow_service_is_not_waited_for(void **state)
     desk_run(&desk, 1000);
     assert_int_equal(resolver_ask(desk.resolver), RESOLVE_READY); /* late, but good for the next */
     assert_int_equal(service.asked, 1);
-    assert_true(loop_take_lag(desk.loop).worst_us < 50000);
+    assert_true(loop_take_lag(desk.loop).worst_us < 200000);
     desk_close(&desk);
 }
 

@@ -192,7 +192,7 @@ static void a_dead_name_does_not_stop_the_loop(void **state)
     assert_true(bench_run(&bench, 2000));
     for (int i = 0; i < 10; i++)
         probe_expect(&probes[i], UPSTREAM_UNREACHED, 0, "");
-    assert_true(loop_take_lag(bench.loop).worst_us < 50000);
+    assert_true(loop_take_lag(bench.loop).worst_us < 200000);
     bench_close(&bench);
 }
 
