@@ -40,6 +40,11 @@ struct upstream_error {
 void upstream_error_read(int status, struct span body, struct upstream_error *ret_error);
 const char *upstream_error_class_name(enum upstream_error_class class);
 
+/* Says of itself that it will be over soon. */
+static inline bool upstream_error_is_passing(int status)
+{
+    return status == 503;
+}
 /* The request was certainly not worked on: a second try cannot be billed twice. */
 static inline bool upstream_error_is_unprocessed(int status)
 {

@@ -136,9 +136,9 @@ enum verdict exchange_got_key(struct exchange *x)
         return exchange_go(x, EXCHANGE_AT_settle);
     x->key_version = key->version;
     left_ms = key->expires_at_ms ? key->expires_at_ms - loop_wall_ms(flow->loop) : INT64_MAX;
-    if (left_ms <= 0 && !x->renewed)
+    if (left_ms <= 0 && !x->renewed && !x->outage)
         return exchange_go(x, EXCHANGE_AT_ask_renewal);
-    if (left_ms < flow->settings->key_renew_ahead_ms &&
+    if (left_ms < flow->settings->key_renew_ahead_ms && !flow->draining && !x->outage &&
         loop_now_ms(flow->loop) >= key->ahead_after_ms) {
         key->ahead_after_ms = loop_now_ms(flow->loop) + AHEAD_EVERY_MS;
         renewal_join(&flow->renewals, NULL, span_of(x->user), CLAIM_AHEAD, key->version, NULL);

@@ -38,10 +38,15 @@ enum verdict exchange_relay(struct exchange *x)
 enum verdict exchange_answer_error(struct exchange *x)
 {
     struct header retry_after = {SPAN("retry-after"), x->up.retry_after};
+    char seconds[NUMBER_MAX];
     struct buffer body;
 
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
+    if (!retry_after.value.at &&
+        upstream_error_is_passing(x->up.status)) /* a 503 always says when */
+        retry_after.value =
+            number_text((uint64_t)fault_row(FAULT_UPSTREAM_DOWN)->retry_after_s, seconds);
     buffer_init(&body, ANSWER_MAX);
     upstream_error_body(&x->error, x->up.status, span_of(x->request_id), &body);
     send_whole(x, x->up.status, buffer_view(&body), &retry_after, retry_after.value.at ? 1 : 0);

@@ -79,6 +79,8 @@ enum verdict exchange_got_error(struct exchange *x)
     }
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
+    if (x->up.status / 100 == 3) /* we follow nobody */
+        return exchange_fail(x, FAULT_UPSTREAM_BAD);
     upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX),
                         &x->error);
     switch (x->error.class) {
@@ -118,7 +120,8 @@ enum verdict exchange_wait_retry(struct exchange *x)
 {
     if (exchange_client_left(x) || x->flow->cutting) {
         deadline_leave(&x->pause);
-        return exchange_fail(x, FAULT_DRAINING);
+        return exchange_client_left(x) ? exchange_go(x, EXCHANGE_AT_settle)
+                                       : exchange_fail(x, FAULT_DRAINING);
     }
     return x->pause.passed ? exchange_go(x, EXCHANGE_AT_ask_key) : WAIT;
 }

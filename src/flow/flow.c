@@ -28,6 +28,7 @@ void flow_drain(struct flow *flow)
 void flow_cut(struct flow *flow)
 {
     flow->cutting = true;
+    renewals_hurry(&flow->renewals);
     LIST_EACH (node, &flow->exchanges)
         exchange_wake(node);
 }

@@ -41,6 +41,7 @@ static struct renewal *renewal_new(struct renewals *renewals, struct span user,
                                    enum claim_reason reason, int64_t seen_version);
 static enum renewal_outcome refused_at_once(struct renewals *renewals, enum claim_reason reason);
 static void on_renewal_turn(struct turn *turn);
+static void hurry_one(struct map_entry *found, void *context);
 static void renewal_free(struct renewal *r);
 
 enum fault renewal_fault(enum renewal_outcome outcome)
@@ -93,6 +94,17 @@ void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct s
     }
 }
 
+void renewals_show_breaker(struct renewals *renewals)
+{
+    metric_set(renewals->flow->metrics, MEASURE_BREAKER_OPEN,
+               renewals->breaker.state != BREAKER_CLOSED);
+}
+
+void renewals_hurry(struct renewals *renewals)
+{
+    map_each(&renewals->by_user, hurry_one, NULL);
+}
+
 void renewals_key_accepted(struct renewals *renewals)
 {
     struct flow *flow = renewals->flow;
@@ -101,7 +113,7 @@ void renewals_key_accepted(struct renewals *renewals)
         !breaker_allows(&renewals->breaker, loop_now_ms(flow->loop)))
         return;
     breaker_success(&renewals->breaker);
-    metric_set(flow->metrics, MEASURE_BREAKER_OPEN, 0);
+    renewals_show_breaker(renewals);
     log_info(flow->log, "[Auto-Renewal] OpenRouter accepts keys again: renewals are possible again",
              log_bool("breaker_open", false));
 }
@@ -117,6 +129,9 @@ void renewal_mend(struct renewals *renewals, struct span member)
     struct span user;
     struct renewal *r;
 
+    if (!renewals->flow->management_key ||
+        loop_now_ms(renewals->flow->loop) < renewals->management_refused_until_ms)
+        return;
     if (!span_split(&member, ' ', &user) || !user_id_is_fine(user) ||
         map_find(&renewals->by_user, user))
         return;
@@ -301,6 +316,18 @@ void key_list_add(struct key_list *list, struct span item)
 {
     if (list->count < KEY_LIST_MAX && !key_list_has(list, item))
         span_text(item, list->items[list->count++], sizeof(list->items[0]));
+}
+
+/* What it was pausing for is asked now; while draining it gives up rather than pause again. */
+static void hurry_one(struct map_entry *found, void *context)
+{
+    struct renewal *r = container_of(found, struct renewal, by_user);
+
+    (void)context;
+    if (!deadline_is_set(&r->pause))
+        return;
+    deadline_leave(&r->pause);
+    loop_post(r->flow->loop, &r->turn);
 }
 
 static void renewal_free(struct renewal *r)

@@ -97,6 +97,8 @@ void renewals_close(struct renewals *renewals);
 void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user,
                   enum claim_reason reason, int64_t seen_version, struct turn *wake);
 void renewal_leave(struct renewal_wait *wait);
+void renewals_hurry(struct renewals *renewals);        /* shutting down: pauses end now */
+void renewals_show_breaker(struct renewals *renewals); /* brings the gauge up to date */
 /* An inference call was accepted: once the breaker wants a probe, this was one. */
 void renewals_key_accepted(struct renewals *renewals);
 /* The sweeper's: looks after what a member of the index may have left behind, and removes it when nothing is left. */

@@ -10,6 +10,7 @@ static enum verdict claim_granted(struct renewal *r);
 static enum verdict claim_elsewhere(struct renewal *r);
 static enum verdict old_key_is_dead(struct renewal *r);
 static enum verdict old_key_is_healthy(struct renewal *r);
+static void false_alarm(struct renewal *r);
 static void log_old_key(struct renewal *r, const char *what);
 static bool is_suspicious(struct renewal *r);
 
@@ -37,7 +38,6 @@ enum verdict renewal_ask_claim(struct renewal *r)
     r->at = RENEWAL_AT_got_claim;
     if (!r->traced) /* before the claim: a crash in between leaves a trace without a lease, never the reverse */
         renewal_index_add(flow->store, &r->index, span_of(r->user), span_of(r->trace), &r->turn);
-    r->traced = true;
     key_claim(flow->store, &r->claim, &ask, &r->turn);
     return WAIT;
 }
@@ -46,10 +46,12 @@ enum verdict renewal_got_claim(struct renewal *r)
 {
     if (store_call_is_open(&r->claim.call) || store_call_is_open(&r->index.call))
         return WAIT;
-    if (r->claim.call.end == STORE_UNKNOWN && renewal_may_try_again(r))
+    r->traced = r->traced || r->index.call.end == STORE_OK;
+    if ((r->claim.call.end == STORE_UNKNOWN || (r->claim.call.end == STORE_OK && !r->traced)) &&
+        renewal_may_try_again(r))
         return renewal_pause(r, renewal_backoff_ms(r),
                              RENEWAL_AT_ask_claim); /* the same nonce: the same grant */
-    if (r->claim.call.end != STORE_OK) {
+    if (r->claim.call.end != STORE_OK || !r->traced) {
         r->keep_trace = true;
         return renewal_end(r, RENEWAL_STORE_DOWN);
     }
@@ -87,8 +89,7 @@ enum verdict renewal_got_verify(struct renewal *r)
         log_warn(r->flow->log,
                  "[Auto-Renewal] OpenRouter's management API does not answer; nothing is created",
                  log_text("user", r->user), log_int("status", status));
-        breaker_false_alarm(&r->flow->renewals.breaker, r->by_user.hash,
-                            loop_now_ms(r->flow->loop));
+        false_alarm(r);
         return renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_UNKNOWN_HEALTH);
     case KEY_MANAGEMENT_REFUSED:
         renewal_management_refused(r, status);
@@ -133,6 +134,7 @@ static enum verdict claim_granted(struct renewal *r)
 {
     const struct key_record *record = &r->claim.record;
 
+    r->lease_until_ms = loop_now_ms(r->flow->loop) + r->flow->settings->renewal_lease_ms;
     if (r->reason == CLAIM_MEND) {
         bool proven_or_old = record->proven || r->claim.now_ms - record->updated_at_ms > 40000;
         r->keep_trace = r->claim.leftovers.count > 0 || r->claim.doomed.count > 0;
@@ -161,8 +163,9 @@ static enum verdict claim_elsewhere(struct renewal *r)
     switch (r->claim.verdict) {
     case CLAIM_BUSY:
         if (r->reason == CLAIM_MEND || list_is_empty(&r->waiters)) {
-            r->keep_trace = r->reason == CLAIM_MEND;
-            return renewal_end(r, RENEWAL_TOO_LONG);
+            r->keep_trace = r->keep_trace || r->reason == CLAIM_MEND;
+            /* whoever joined a mend looks again, and waits for the one who has the lease */
+            return renewal_end(r, list_is_empty(&r->waiters) ? RENEWAL_TOO_LONG : RENEWAL_MENDED);
         }
         return renewal_pause(r, CLAIM_POLL_MS / 2 + flow->random() % CLAIM_POLL_MS,
                              RENEWAL_AT_ask_claim);
@@ -179,7 +182,7 @@ static enum verdict claim_elsewhere(struct renewal *r)
         return renewal_end(r, RENEWAL_PACED);
     case CLAIM_OUTCOME:
         if (r->claim.outcome == OUTCOME_HEALTHY)
-            breaker_false_alarm(&flow->renewals.breaker, r->by_user.hash, loop_now_ms(flow->loop));
+            false_alarm(r);
         return renewal_end(r, learnt[r->claim.outcome]);
     case CLAIM_GRANTED:
         break;
@@ -193,7 +196,7 @@ static enum verdict old_key_is_dead(struct renewal *r)
     unsigned slots = sizeof(renewals->gone_ms) / sizeof(*renewals->gone_ms);
 
     breaker_true_alarm(&renewals->breaker);
-    metric_set(r->flow->metrics, MEASURE_BREAKER_OPEN, 0);
+    renewals_show_breaker(renewals);
     if (r->health == KEY_GONE)
         renewals->gone_ms[renewals->gone_at++ % slots] = loop_now_ms(r->flow->loop);
     return renewal_go(r, RENEWAL_AT_ask_sanity);
@@ -201,18 +204,24 @@ static enum verdict old_key_is_dead(struct renewal *r)
 
 static enum verdict old_key_is_healthy(struct renewal *r)
 {
-    struct renewals *renewals = &r->flow->renewals;
-
     if (r->reason == CLAIM_AHEAD)
         return renewal_go(r, RENEWAL_AT_ask_leftovers);
     log_old_key(r, "refused but healthy, nothing is created");
-    if (breaker_false_alarm(&renewals->breaker, r->by_user.hash, loop_now_ms(r->flow->loop))) {
-        metric_set(r->flow->metrics, MEASURE_BREAKER_OPEN, 1);
-        log_error(r->flow->log, "[Auto-Renewal] OpenRouter refuses keys that its management API "
-                                "calls healthy: an outage. No key is "
-                                "verified or created until a probe succeeds; requests get 503");
-    }
+    false_alarm(r);
     return renewal_give_up(r, RENEWAL_HEALTHY, OUTCOME_HEALTHY);
+}
+
+static void false_alarm(struct renewal *r)
+{
+    struct renewals *renewals = &r->flow->renewals;
+
+    if (breaker_false_alarm(&renewals->breaker, r->by_user.hash, loop_now_ms(r->flow->loop)))
+        log_error(r->flow->log,
+                  "[Auto-Renewal] OpenRouter refuses keys that its management API calls healthy, "
+                  "or does not answer: an "
+                  "outage. No key is verified or created until a probe succeeds; requests get 503",
+                  log_bool("breaker_open", true));
+    renewals_show_breaker(renewals);
 }
 
 static void log_old_key(struct renewal *r, const char *what)

@@ -3,8 +3,15 @@
 
 #include <stdio.h>
 
-enum { LIST_PAGE = 100, LIST_PAGES_MAX = 1000, CLOCKS_DIFFER_MS = 300000, BODY_MAX = 1024 };
+enum {
+    LIST_PAGE = 100,
+    LIST_PAGES_MAX = 1000,
+    CLOCKS_DIFFER_MS = 300000,
+    BODY_MAX = 1024,
+    HINT_MAX_S = 30
+};
 
+static void start_over(struct renewal *r);
 static enum verdict list_answered(struct renewal *r);
 static enum verdict delete_answered(struct renewal *r);
 static enum verdict leftovers_are_gone(struct renewal *r);
@@ -72,6 +79,9 @@ enum verdict renewal_ask_create(struct renewal *r)
     };
     struct buffer body;
 
+    if (now_ms + flow->settings->control_ms >
+        r->lease_until_ms) /* the answer would come under a lapsed lease */
+        return renewal_once_more(r, 0, RENEWAL_DELAYED);
     if (!token_bucket_take(&flow->renewals.creations, now_ms))
         return renewal_pause(r, token_bucket_wait_ms(&flow->renewals.creations, now_ms),
                              RENEWAL_AT_ask_create);
@@ -103,7 +113,10 @@ enum verdict renewal_got_create(struct renewal *r)
     if (unreached)
         return renewal_once_more(r, renewal_backoff_ms(r), RENEWAL_DELAYED);
     if (key_api_paced(status))
-        return renewal_once_more(r, hint_s > 0 ? (uint64_t)hint_s * 1000 : renewal_backoff_ms(r),
+        return renewal_once_more(r,
+                                 hint_s > 0
+                                     ? (uint64_t)(hint_s < HINT_MAX_S ? hint_s : HINT_MAX_S) * 1000
+                                     : renewal_backoff_ms(r),
                                  RENEWAL_DELAYED);
     if (key_api_refused(status)) {
         renewal_management_refused(r, status);
@@ -138,11 +151,15 @@ enum verdict renewal_got_commit(struct renewal *r)
         return WAIT;
     if (r->commit.call.end == STORE_OK)
         return r->commit.fenced ? renewal_go(r, RENEWAL_AT_ask_undo) : committed(r);
+    r->commit_unknown = r->commit_unknown || r->commit.call.end != STORE_DOWN;
     if (renewal_may_try_again(
             r)) /* repeating is safe: the fence and the hash tell the script it was us */
         return renewal_pause(r, renewal_backoff_ms(r) * 4, RENEWAL_AT_ask_commit);
     r->keep_trace = true;
-    return renewal_go(r, RENEWAL_AT_ask_undo);
+    if (!r->commit_unknown)
+        return renewal_go(r, RENEWAL_AT_ask_undo);
+    secret_done(&r->made_key);
+    return renewal_end(r, RENEWAL_STORE_DOWN);
 }
 
 enum verdict renewal_ask_undo(struct renewal *r)
@@ -165,7 +182,7 @@ enum verdict renewal_got_undo(struct renewal *r)
         return renewal_end(r, RENEWAL_STORE_DOWN);
     if (++r->attempt >= RENEWAL_ATTEMPTS_MAX)
         return renewal_end(r, RENEWAL_DELAYED);
-    r->nonce[0] = '\0';
+    start_over(r);
     return renewal_go(r, RENEWAL_AT_ask_claim);
 }
 
@@ -186,12 +203,17 @@ enum verdict renewal_got_release(struct renewal *r)
             true; /* the lease runs out by itself; the sweeper looks at what it covered */
     if (!r->again)
         return renewal_go(r, RENEWAL_AT_tell);
+    start_over(r);
+    return renewal_pause(r, r->again_after_ms, RENEWAL_AT_ask_claim);
+}
+
+/* A new attempt: a new name, and what is left behind is looked for anew. */
+static void start_over(struct renewal *r)
+{
     r->nonce[0] = '\0';
-    r->again = false;
-    r->listed = false;
+    r->again = r->listed = r->commit_unknown = false;
     r->list_offset = r->next_found = r->found.count = 0;
     r->kept = (struct key_list){0};
-    return renewal_pause(r, r->again_after_ms, RENEWAL_AT_ask_claim);
 }
 
 /* Newest first: nothing of ours can stand behind rows that are older than the oldest attempt. */

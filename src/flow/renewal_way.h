@@ -25,11 +25,13 @@ struct renewal {
     enum claim_reason reason;
     int64_t seen_version;
 
-    unsigned attempt; /* of the whole way: a lost create starts a new one under a new name */
-    unsigned tries;   /* of the present question */
-    bool traced;      /* our member is in the sweeper's index */
-    bool keep_trace;  /* something is left for the sweeper */
-    bool again;       /* after the release: pause, claim anew */
+    unsigned attempt;        /* of the whole way: a lost create starts a new one under a new name */
+    unsigned tries;          /* of the present question */
+    bool traced;             /* our member is in the sweeper's index */
+    bool commit_unknown;     /* it may have been applied: the key must not be deleted */
+    uint64_t lease_until_ms; /* by the loop's clock */
+    bool keep_trace;         /* something is left for the sweeper */
+    bool again;              /* after the release: pause, claim anew */
     uint64_t again_after_ms;
     enum claim_outcome told; /* what the release tells others */
 

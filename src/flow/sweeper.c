@@ -60,7 +60,7 @@ static void on_sweeper_turn(struct turn *turn)
         renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms, turn);
         return;
     case SWEEPER_READS:
-        if (sweeper->old.call.end == STORE_OK)
+        if (sweeper->old.call.end == STORE_OK && !sweeper->stopped)
             for (size_t i = 0; i < sweeper->old.count; i++)
                 renewal_mend(&flow->renewals, span_of(sweeper->old.members[i]));
         rest(sweeper);

@@ -21,11 +21,7 @@ struct redis {
     struct loop *loop; /* borrowed */
     struct list pending;
     size_t pending_count;
-    enum fake_delivery break_how;
-    unsigned break_after;
-    bool broken; /* a break is set */
-    bool attending, up, closed;
-    struct turn attend_turn;
+    bool up, closed;
     struct turn *link_turns[REDIS_LINK_TURNS_MAX]; /* borrowed */
     size_t link_turn_count;
     struct redis_watch *watch; /* borrowed, as its prefixes are */
@@ -40,10 +36,8 @@ static const redisReply *of(const struct redis_reply *reply);
 static const struct redis_reply *as_ours(const redisReply *reply);
 static void keep(struct redis *redis, struct redis_call *call, const struct span *words,
                  size_t count);
-static enum fake_delivery next_delivery(struct redis *redis);
 static redisReply *apply(struct redis *redis, const struct fake_call *pending);
 static void deliver(struct redis *redis, enum fake_delivery how);
-static void run_attend(struct turn *turn);
 static struct fake_call *take_oldest(struct redis *redis);
 static void fake_call_free(struct fake_call *pending);
 
@@ -60,7 +54,6 @@ struct redis *redis_open(struct loop *loop, struct log *log, const struct redis_
     redis->server = redisConnectUnix(settings->path);
     assert(redis->server && !redis->server->err);
     list_init(&redis->pending);
-    turn_init(&redis->attend_turn, run_attend);
     return redis;
 }
 
@@ -115,7 +108,6 @@ bool redis_is_closed(const struct redis *redis)
 void redis_free(struct redis *redis)
 {
     assert(redis->closed && redis->pending_count == 0);
-    turn_cancel(&redis->attend_turn);
     redisFree(redis->server);
     must_free(redis);
 }
@@ -162,7 +154,7 @@ const char *fake_redis_oldest(const struct redis *redis)
 
 void fake_redis_answer(struct redis *redis)
 {
-    deliver(redis, next_delivery(redis));
+    fake_redis_deliver(redis, FAKE_ANSWER);
 }
 
 void fake_redis_answer_all(struct redis *redis)
@@ -174,22 +166,6 @@ void fake_redis_answer_all(struct redis *redis)
 void fake_redis_deliver(struct redis *redis, enum fake_delivery how)
 {
     deliver(redis, redis->up ? how : FAKE_DOWN);
-}
-
-void fake_redis_break(struct redis *redis, enum fake_delivery how, unsigned after)
-{
-    redis->broken = true;
-    redis->break_how = how;
-    redis->break_after = after;
-}
-
-void fake_redis_attend(struct redis *redis, bool attend)
-{
-    redis->attending = attend;
-    if (attend && redis->pending_count > 0)
-        loop_post(redis->loop, &redis->attend_turn);
-    else
-        turn_cancel(&redis->attend_turn);
 }
 
 void fake_redis_set_link(struct redis *redis, bool up)
@@ -207,7 +183,6 @@ void fake_redis_forget(struct redis *redis, bool applied)
             freeReplyObject(apply(redis, oldest));
         fake_call_free(oldest);
     }
-    turn_cancel(&redis->attend_turn);
 }
 
 void fake_redis_changed(struct redis *redis, struct span key)
@@ -327,21 +302,6 @@ static void keep(struct redis *redis, struct redis_call *call, const struct span
     list_append(&redis->pending, &pending->link);
     redis->pending_count++;
     redis->stats.commands++;
-    if (redis->attending)
-        loop_post(redis->loop, &redis->attend_turn);
-}
-
-static enum fake_delivery next_delivery(struct redis *redis)
-{
-    bool now = redis->broken && redis->break_after == 0;
-
-    if (redis->broken && !now)
-        redis->break_after--;
-    if (now)
-        redis->broken = false;
-    if (!redis->up)
-        return FAKE_DOWN;
-    return now ? redis->break_how : FAKE_ANSWER;
 }
 
 static redisReply *apply(struct redis *redis, const struct fake_call *pending)
@@ -375,16 +335,6 @@ static void deliver(struct redis *redis, enum fake_delivery how)
     if (how == FAKE_ANSWER && redis->note)
         redis->note(redis->note_context, loop_now_us(redis->loop) - call->asked_us);
     freeReplyObject(reply);
-}
-
-static void run_attend(struct turn *turn)
-{
-    struct redis *redis = container_of(turn, struct redis, attend_turn);
-
-    if (redis->pending_count > 0)
-        fake_redis_answer(redis);
-    if (redis->pending_count > 0)
-        loop_post(redis->loop, turn);
 }
 
 static struct fake_call *take_oldest(struct redis *redis)

@@ -26,10 +26,6 @@ void fake_redis_answer(struct redis *redis);     /* the oldest */
 void fake_redis_answer_all(struct redis *redis); /* those pending now, oldest first */
 /* The oldest, as told; while the link is down every delivery is FAKE_DOWN. */
 void fake_redis_deliver(struct redis *redis, enum fake_delivery how);
-/* One of the next deliveries, the one after `after` others, happens otherwise. One break at a time. */
-void fake_redis_break(struct redis *redis, enum fake_delivery how, unsigned after);
-/* Answers each command in a turn of its own, without being told to; breaks still count. */
-void fake_redis_attend(struct redis *redis, bool attend);
 /* Down: every delivery is FAKE_DOWN. Posts the turns of redis_on_link. */
 void fake_redis_set_link(struct redis *redis, bool up);
 /* Drops what is pending unanswered, applied or not; its askers may be gone. */

@@ -41,7 +41,8 @@ if live and renewal.holder == holder and renewal.nonce == nonce then
     return grant(renewal.fence, renewal.name or '', renewal.leftover or '')
 end
 if not mend and record.state == 'active' and number(record.version) > seen then return answer('newer') end
-if live then return answer('busy', 'wait_ms', text(number(renewal.until_ms) - now)) end
+-- A holder has one renewal per user at a time: its own live lease is one whose release was lost.
+if live and renewal.holder ~= holder then return answer('busy', 'wait_ms', text(number(renewal.until_ms) - now)) end
 if not mend then
     if HELD[renewal.outcome] and number(renewal.outcome_version) == seen
         and now - number(renewal.outcome_ms) < hold then
