@@ -14,6 +14,8 @@ static const char *const words[] = {
 static void write_once(const struct dialect *dialect, const struct completion *completion,
                        bool stream, struct track *body);
 static const char *line_end(const struct settings *settings);
+static void write_part(struct text *text, const struct completion *completion, const char *part,
+                       int64_t nano_usd);
 static void write_price(struct text *text, const struct completion *completion, int64_t nano_usd);
 
 void dialect_write(const struct dialect *dialect, struct completion *completion, bool stream,
@@ -82,14 +84,18 @@ void write_usage(struct text *text, const struct completion *completion, enum us
     }
 }
 
-void write_cost(struct text *text, const struct completion *completion)
+void write_cost(struct text *text, const struct completion *completion, enum usage_names names)
 {
     bool byok = completion->settings->byok;
+    bool in_and_out = names == USAGE_RESPONSES;
+    int64_t prompt = completion->prompt_nano_usd, all = completion->price_nano_usd;
     if (!completion->settings->cost_missing) {
         text_add_string(text, ",\"cost\":");
-        write_price(text, completion, byok ? 0 : completion->price_nano_usd);
+        write_price(text, completion, byok ? 0 : all);
         text_add_string(text, ",\"cost_details\":{\"upstream_inference_cost\":");
-        write_price(text, completion, completion->price_nano_usd);
+        write_price(text, completion, all);
+        write_part(text, completion, in_and_out ? "input" : "prompt", prompt);
+        write_part(text, completion, in_and_out ? "output" : "completions", all - prompt);
         text_add_string(text, "}");
     }
     text_format(text, ",\"is_byok\":%s", byok ? "true" : "false");
@@ -145,6 +151,13 @@ static void write_once(const struct dialect *dialect, const struct completion *c
 static const char *line_end(const struct settings *settings)
 {
     return settings->crlf ? "\r\n" : "\n";
+}
+
+static void write_part(struct text *text, const struct completion *completion, const char *part,
+                       int64_t nano_usd)
+{
+    text_format(text, ",\"upstream_inference_%s_cost\":", part);
+    write_price(text, completion, nano_usd);
 }
 
 static void write_price(struct text *text, const struct completion *completion, int64_t nano_usd)

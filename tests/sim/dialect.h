@@ -16,6 +16,7 @@ struct completion {
     int64_t created_s;
     int64_t prompt_tokens;
     int64_t tokens;
+    int64_t prompt_nano_usd; /* of the price, what the prompt costs */
     int64_t price_nano_usd;
     size_t pad_bytes;
     bool ran_into_cap;
@@ -45,7 +46,7 @@ void write_words(struct text *text, const struct completion *completion, int64_t
 
 enum usage_names { USAGE_CHAT, USAGE_RESPONSES, USAGE_MESSAGES, USAGE_EMBEDDINGS };
 void write_usage(struct text *text, const struct completion *completion, enum usage_names names);
-void write_cost(struct text *text, const struct completion *completion);
+void write_cost(struct text *text, const struct completion *completion, enum usage_names names);
 
 /* The i-th of the content chunks: which tokens it carries. */
 int64_t chunk_count(const struct completion *completion);

@@ -88,7 +88,8 @@ static void write_json(struct track *body, const struct completion *completion,
     struct text *text = &body->bytes;
     write_opening(text, completion, shape);
     text_format(text,
-                "\"choices\":[{\"index\":0,\"logprobs\":null,\"finish_reason\":\"%s\","
+                "\"system_fingerprint\":null,\"choices\":[{\"index\":0,\"logprobs\":null,\"finish_"
+                "reason\":\"%s\","
                 "\"native_finish_reason\":\"%s\",%s",
                 finish_of(completion), finish_of(completion), shape->before_words);
     write_words(text, completion, 0, completion->tokens);
@@ -121,7 +122,7 @@ static void write_opening(struct text *text, const struct completion *completion
 {
     text_format(text,
                 "{\"id\":\"%s\",\"provider\":\"Simulator\",\"model\":%s,\"object\":\"%s\","
-                "\"created\":%" PRId64 ",\"system_fingerprint\":null,",
+                "\"created\":%" PRId64 ",",
                 completion->generation_id, completion->model, shape->object, completion->created_s);
 }
 
@@ -174,7 +175,7 @@ static void write_full_usage(struct text *text, const struct completion *complet
 {
     text_add_string(text, "\"usage\":");
     write_usage(text, completion, USAGE_CHAT);
-    write_cost(text, completion);
+    write_cost(text, completion, USAGE_CHAT);
     text_add_string(text, "}");
 }
 

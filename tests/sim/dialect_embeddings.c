@@ -19,6 +19,6 @@ static void write_json(struct track *body, const struct completion *completion)
                 "0.0625]}],\"usage\":",
                 completion->generation_id, completion->model);
     write_usage(text, completion, USAGE_EMBEDDINGS);
-    write_cost(text, completion);
+    write_cost(text, completion, USAGE_EMBEDDINGS);
     text_add_string(text, "}}");
 }

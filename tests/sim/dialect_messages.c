@@ -38,7 +38,7 @@ static void write_json(struct track *body, const struct completion *completion)
     text_format(
         text, "\"}],\"stop_reason\":\"%s\",\"stop_sequence\":null,\"usage\":", stop_of(completion));
     write_usage(text, completion, USAGE_MESSAGES);
-    write_cost(text, completion);
+    write_cost(text, completion, USAGE_MESSAGES);
     text_add_string(text, "}}");
 }
 
@@ -93,7 +93,7 @@ static void write_end(struct track *body, const struct completion *completion)
                 stop_of(completion));
     write_usage(&body->bytes, completion, USAGE_MESSAGES);
     if (completion->settings->messages_stream_cost)
-        write_cost(&body->bytes, completion);
+        write_cost(&body->bytes, completion, USAGE_MESSAGES);
     text_add_string(&body->bytes, "}}");
     event_end(body, completion->settings, 0);
 }

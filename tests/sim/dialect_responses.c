@@ -63,7 +63,7 @@ static void write_response(struct text *text, const struct completion *completio
     write_words(text, completion, 0, completion->tokens);
     text_add_string(text, "\",\"annotations\":[]}]}],\"usage\":");
     write_usage(text, completion, USAGE_RESPONSES);
-    write_cost(text, completion);
+    write_cost(text, completion, USAGE_RESPONSES);
     text_add_string(text, "}}");
 }
 

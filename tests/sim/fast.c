@@ -117,6 +117,7 @@ static void compose(struct sim *sim, struct answer *answer)
         .prompt_tokens = PROMPT_TOKENS,
         .tokens = answer->dialect->caps[0] ? sim->settings.completion_tokens : 0,
     };
+    completion.prompt_nano_usd = model_cost_nano_usd(model, PROMPT_TOKENS, 0);
     completion.price_nano_usd = model_cost_nano_usd(model, PROMPT_TOKENS, completion.tokens);
     dialect_write(answer->dialect, &completion, answer->stream, &body);
     struct head head = {

@@ -145,6 +145,9 @@ test('JSON: usage, exact cost, ledger row, generation', async () => {
     const { json, headers } = await chat(key, { max_tokens: 5, user: 'u7' }, { headers: { 'x-title': 'T' } });
     assert.deepEqual([json.usage.prompt_tokens, json.usage.completion_tokens], [3, 5]);
     assert.equal(json.usage.cost, (3 * 2500 + 5 * 10000) / 1e9);
+    assert.deepEqual(json.usage.cost_details, { upstream_inference_cost: 57500 / 1e9,
+        upstream_inference_prompt_cost: 7500 / 1e9, upstream_inference_completions_cost: 50000 / 1e9 });
+    assert.equal(json.system_fingerprint, null);
     assert.equal(json.choices[0].finish_reason, 'length');
     assert.equal(headers['x-generation-id'], json.id);
     const [row] = await rows();
@@ -171,11 +174,13 @@ test('streams of every dialect carry their end and their usage', async () => {
         assert.match(text, /data: \[DONE\]\n\n$/);
         assert.equal(last.choices.length, usage_form === 'with_choice' ? 1 : 0);
         assert.equal(last.usage.cost, 0.000035);
+        assert.ok(!text.includes('system_fingerprint'), 'the official SDK refuses null in a chunk');
     }
     assert.match(await read('/completions', { prompt: 'hello' }), /"text":"Lorem ".*\[DONE\]/s);
     const responses = await read('/responses', { input: 'hello' });
     assert.match(responses, /response\.created.*output_text\.delta.*response\.completed.*\[DONE\]/s);
     assert.equal(events(responses).at(-1).response.usage.output_tokens, 16);
+    assert.equal(events(responses).at(-1).response.usage.cost_details.upstream_inference_output_cost, 0.000032);
     assert.match(await read('/messages', { messages }), /message_start.*message_delta.*message_stop/s);
     const vector = await api('POST', '/embeddings', { key, body: { model: 'openai/text-embedding-3-small', input: 'hello' } });
     assert.equal(vector.json.usage.cost, 4e-8);

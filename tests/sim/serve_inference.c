@@ -132,6 +132,7 @@ static void compose(struct exchange *exchange, struct completion *completion, co
         memcpy(row->generation_id, reply->generation_id, GENERATION_ID);
     completion->generation_id = reply->generation_id;
     completion->model = text_string(&model);
+    completion->prompt_nano_usd = model_cost_nano_usd(ran, completion->prompt_tokens, 0);
     completion->price_nano_usd =
         model_cost_nano_usd(ran, completion->prompt_tokens, completion->tokens);
     dialect_write(exchange->route->dialect, completion, exchange->bill.stream, &reply->body);
