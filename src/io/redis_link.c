@@ -385,14 +385,13 @@ static void tell_up(struct redis_link *link)
 
 static void tell_fault(struct redis_link *link, enum redis_fault fault, const char *reason)
 {
-    unsigned bit = 1u << fault;
-    bool was_up = redis_link_is_up(link);
+    bool was_up = redis_link_is_up(link), told = link->faults_told & 1u << fault;
     char name[160];
 
     link->down_ms = link->down_ms ? link->down_ms : loop_now_ms(link->loop);
-    if (!was_up && (link->faults_told & bit))
+    if (!was_up && told)
         return;
-    link->faults_told |= bit;
+    link->faults_told |= 1u << fault;
     server_name(link, name);
     log_warn(link->log, was_up ? link->owner->down_line : link->owner->failed_line,
              log_text("server", name), log_text("reason", reason),
