@@ -7,12 +7,6 @@
 /* A try waits 25 to 50 ms at first, up to 2 s later: half of it certain, half by chance. */
 enum { BACKOFF_FIRST_MS = 50, BACKOFF_LAST_MS = 2000, BACKOFF_DOUBLINGS = 6, STABLE_MS = 2000 };
 
-static const char *const advices[] = {
-#define ROW(kind, advice) [REDIS_FAULT_##kind] = advice,
-    REDIS_FAULTS(ROW)
-#undef ROW
-};
-
 static void run_alarm(struct turn *turn);
 static void attempt(struct redis_link *link);
 static void ask_addresses(struct redis_link *link);
@@ -29,9 +23,6 @@ static void on_gone(void *context);
 static void close_socket(struct redis_link *link);
 static void wait_for_next(struct redis_link *link);
 static uint64_t random_below(struct redis_link *link, uint64_t limit);
-static void tell_up(struct redis_link *link);
-static void tell_fault(struct redis_link *link, enum redis_fault fault, const char *reason);
-static void server_name(const struct redis_link *link, char ret_name[160]);
 
 static const struct redis_socket_events socket_events = {on_connected, on_reply, on_broken,
                                                          on_gone};
@@ -86,7 +77,7 @@ void redis_link_drop(struct redis_link *link, enum redis_fault fault, const char
 
     if (link->state == REDIS_LINK_CLOSED || link->state == REDIS_LINK_WAITING)
         return;
-    tell_fault(link, fault, reason);
+    redis_link_tell_fault(link, fault, reason);
     close_socket(link);
     if (was_up && loop_now_ms(link->loop) - link->up_ms >= STABLE_MS)
         link->attempts = 0;
@@ -299,7 +290,7 @@ static void got_greeting(struct redis_link *link, redisReply *reply)
     link->state = REDIS_LINK_UP;
     link->up_ms = loop_now_ms(link->loop);
     deadline_leave(&link->alarm);
-    tell_up(link);
+    redis_link_tell_up(link);
     link->owner->on_up(link);
 }
 
@@ -369,39 +360,4 @@ static uint64_t random_below(struct redis_link *link, uint64_t limit)
     link->random ^= link->random >> 7;
     link->random ^= link->random << 17;
     return link->random % limit;
-}
-
-static void tell_up(struct redis_link *link)
-{
-    char name[160];
-    int64_t outage_ms = link->down_ms ? (int64_t)(link->up_ms - link->down_ms) : 0;
-
-    server_name(link, name);
-    log_info(link->log, link->owner->up_line, log_text("server", name),
-             log_int("outage_ms", outage_ms));
-    link->down_ms = 0;
-    link->faults_told = 0;
-}
-
-static void tell_fault(struct redis_link *link, enum redis_fault fault, const char *reason)
-{
-    bool was_up = redis_link_is_up(link), told = link->faults_told & 1u << fault;
-    char name[160];
-
-    link->down_ms = link->down_ms ? link->down_ms : loop_now_ms(link->loop);
-    if (!was_up && told)
-        return;
-    link->faults_told |= 1u << fault;
-    server_name(link, name);
-    log_warn(link->log, was_up ? link->owner->down_line : link->owner->failed_line,
-             log_text("server", name), log_text("reason", reason),
-             log_text("to_do", advices[fault]));
-}
-
-static void server_name(const struct redis_link *link, char ret_name[160])
-{
-    if (link->settings->path)
-        snprintf(ret_name, 160, "unix:%s", link->settings->path);
-    else
-        snprintf(ret_name, 160, "%s:%d", link->settings->host, link->settings->port);
 }

@@ -94,6 +94,10 @@ static inline bool redis_link_alarm_is_set(const struct redis_link *link)
     return deadline_is_set(&link->alarm) || link->alarm.passed;
 }
 
+/* In redis_link_tell.c: the log's lines. */
+void redis_link_tell_up(struct redis_link *link);
+void redis_link_tell_fault(struct redis_link *link, enum redis_fault fault, const char *reason);
+
 /* In redis_address.c. False: the path does not fit; the host is a name and has to be resolved. */
 bool redis_address_of_path(const char *path, struct redis_address *ret_address);
 bool redis_address_of_literal(const char *host, int port, struct redis_address *ret_address);
