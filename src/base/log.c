@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -23,6 +25,7 @@ struct log {
     int fd;
     enum log_format format;
     enum log_level least;
+    bool is_socket;
     int64_t lines_lost;
     struct buffer line, sink;
 };
@@ -35,6 +38,7 @@ static bool line_add(struct log *log, struct json *j, const struct log_field *fi
 static void put_field(struct log *log, struct json *j, const struct log_field *field);
 static void put_logfmt_text(struct json *j, struct span text);
 static bool is_bare(struct span text);
+static ssize_t sink_write(const struct log *log, struct span bytes);
 static bool sink_take_line(struct log *log);
 static bool sink_tell_loss(struct log *log);
 
@@ -49,9 +53,12 @@ enum log_level log_level_parse(const char *name)
 struct log *log_open(int fd, enum log_format format, enum log_level least)
 {
     struct log *log = must_alloc(sizeof(*log));
+    struct stat kind;
+
     log->fd = fd;
     log->format = format;
     log->least = least;
+    log->is_socket = fstat(fd, &kind) == 0 && S_ISSOCK(kind.st_mode);
     buffer_init(&log->line, LINE_BYTES);
     buffer_init(&log->sink, SINK_BYTES);
     return log;
@@ -96,13 +103,20 @@ void log_flush(struct log *log)
     if (!log || buffer_size(&log->sink) == 0)
         return;
     struct span waiting = buffer_view(&log->sink);
-    ssize_t written = write(log->fd, waiting.at, waiting.size);
+    ssize_t written = sink_write(log, waiting);
     if (written <= 0)
         return; /* kept for the next tick; a sink that stays full counts what it loses */
     buffer_consume(&log->sink, (size_t)written);
     sink_tell_loss(log);
     if (log->sink.capacity > SINK_KEPT_BYTES)
         buffer_shrink(&log->sink);
+}
+
+/* A socket (systemd's journal is one) cannot be opened anew without blocking, but each write to it can be told so. */
+static ssize_t sink_write(const struct log *log, struct span bytes)
+{
+    return log->is_socket ? send(log->fd, bytes.at, bytes.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                          : write(log->fd, bytes.at, bytes.size);
 }
 
 static void line_compose(struct log *log, enum log_level level, const char *message,

@@ -15,6 +15,7 @@ enum {
     BREAKER_WINDOW_MS = 10000,
     BREAKER_PROBE_MS = 5000,
     MANAGEMENT_REFUSED_MS = 30000,
+    OUTAGE_FORGOTTEN_MS = 30000,
     CREATIONS_BURST = 300,
     CREATIONS_PER_MINUTE = 600
 };
@@ -152,6 +153,9 @@ static enum renewal_outcome refused_at_once(struct renewals *renewals, enum clai
         return RENEWAL_MANAGEMENT_REFUSED;
     if (reason == CLAIM_RENEW && !breaker_allows(&renewals->breaker, now_ms))
         return RENEWAL_BREAKER_OPEN;
+    if (reason == CLAIM_PROVISION && renewals->breaker.state != BREAKER_CLOSED &&
+        now_ms - renewals->breaker.opened_at_ms < OUTAGE_FORGOTTEN_MS)
+        return RENEWAL_BREAKER_OPEN; /* probes are for keys that are there; without any, an outage is forgotten */
     return RENEWAL_UNDER_WAY;
 }
 

@@ -135,8 +135,8 @@ enum verdict renewal_got_create(struct renewal *r)
 
 enum verdict renewal_ask_commit(struct renewal *r)
 {
-    bool replaces =
-        r->claim.record.hash[0] && r->health != KEY_GONE && r->claim.record.state == KEY_ACTIVE;
+    /* also a key that is gone: should that have been wrong, it must not live on unseen */
+    bool replaces = r->claim.record.hash[0] && r->claim.record.state == KEY_ACTIVE;
     struct span doomed = replaces ? span_of(r->claim.record.hash) : SPAN("");
 
     r->at = RENEWAL_AT_got_commit;
@@ -339,7 +339,6 @@ static enum verdict committed(struct renewal *r)
     metric_set(r->flow->metrics, MEASURE_MANAGEMENT_REFUSED, 0);
     r->made.updated_at_ms = r->claim.now_ms;
     keyring_put(&r->flow->keyring, span_of(r->user), &r->made, &r->made_key);
-    r->keep_trace = r->kept.count > 0 || r->claim.doomed.count > 0 ||
-                    (r->claim.record.hash[0] && r->health != KEY_GONE);
+    r->keep_trace = r->kept.count > 0 || r->claim.doomed.count > 0 || r->claim.record.hash[0];
     return renewal_end(r, renewed ? RENEWAL_RENEWED : RENEWAL_PROVISIONED);
 }
