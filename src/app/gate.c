@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { AGAIN_MS = 200 };
+
 static void on_gate_turn(struct turn *turn);
 static void ask(struct gate *gate);
 static void compare(struct gate *gate);
@@ -24,6 +26,7 @@ void gate_open(struct gate *gate, struct core *core, bool visits, uint64_t patie
     turn_init(&gate->turn, on_gate_turn);
     deadline_class_open(&gate->patience, core->loop, patience_ms);
     deadline_init(&gate->due, &gate->turn);
+    deadline_init(&gate->again, &gate->turn);
     deadline_join(&gate->patience, &gate->due);
     redis_on_link(core->redis, &gate->turn);
     loop_post(core->loop, &gate->turn);
@@ -36,19 +39,28 @@ void gate_close(struct gate *gate)
     wipe(gate->pepper, sizeof(gate->pepper));
 }
 
-/* The link came up, the question was answered, or patience ran out. */
+/* The link came up, the question was answered, a pause is over, or patience ran out. */
 static void on_gate_turn(struct turn *turn)
 {
     struct gate *gate = container_of(turn, struct gate, turn);
+    bool asked = gate->asking;
 
-    if (gate->state != GATE_WAITING || (gate->asking && store_call_is_open(&gate->claim.call)))
+    if (gate->state != GATE_WAITING || (asked && store_call_is_open(&gate->claim.call)))
         return;
-    if (gate->asking && gate->claim.call.end == STORE_OK)
+    gate->asking = false;
+    if (asked && gate->claim.call.end == STORE_OK)
         compare(gate);
     else if (gate->due.passed)
-        refuse(gate, "Redis does not answer; check KEYTURN_REDIS_URL and that the server runs (the "
-                     "log says what it met)");
-    else if (redis_is_up(gate->core->redis))
+        refuse(gate, redis_is_up(gate->core->redis)
+                         ? "Redis answers but refuses keyturn's commands; the log says which and "
+                           "why (permissions of its "
+                           "user, read-only, out of memory)"
+                         : "Redis does not answer; check KEYTURN_REDIS_URL and that the server "
+                           "runs (the log says what "
+                           "it met)");
+    else if (asked)
+        deadline_join_in(&gate->patience, &gate->again, AGAIN_MS);
+    else if (!deadline_is_set(&gate->again) && redis_is_up(gate->core->redis))
         ask(gate);
     if (gate->state != GATE_WAITING)
         loop_post(gate->core->loop, gate->wake);

@@ -22,7 +22,7 @@ struct gate {
     struct turn turn;
     struct turn *wake; /* borrowed */
     struct deadline_class patience;
-    struct deadline due;
+    struct deadline due, again;
     struct meta_claim claim;
     bool asking, visits;
     enum gate_state state;

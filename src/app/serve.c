@@ -109,14 +109,17 @@ static void on_turn(struct turn *turn)
 static void on_stop_signal(struct turn *turn)
 {
     struct serve *s = container_of(turn, struct serve, signal);
+    uint64_t soon_ms = loop_now_ms(s->core.loop) + SECOND_SIGNAL_MS;
 
     s->signals++;
     if (s->at == SERVE_GATE || s->at == SERVE_SELF_CHECK)
         stop(s, EXIT_DONE);
     else if (s->at == SERVE_RUNNING)
         drain(s);
+    else if (s->at == SERVE_DRAINING && s->signals == 2 && s->drain_until_ms > soon_ms)
+        s->drain_until_ms = soon_ms;
     else if (s->at == SERVE_DRAINING && s->signals == 2)
-        s->drain_until_ms = loop_now_ms(s->core.loop) + SECOND_SIGNAL_MS;
+        return;
     else
         stop(s, EXIT_FAILED);
 }
@@ -166,12 +169,15 @@ static void self_checked(struct serve *s)
     else if (s->flow.management_key &&
              (!key_api_done(status) ||
               !key_api_read_is_management(buffer_view(&s->self_check.body), &is_management) ||
-              !is_management))
+              !is_management)) {
+        metric_set(s->metrics, MEASURE_MANAGEMENT_REFUSED,
+                   key_api_refused(status) || key_api_done(status));
         log_error(s->core.log,
                   "OPENROUTER_PROVISIONING_KEY is not accepted as a management key: no key can be "
                   "made or renewed. Make "
                   "one at OpenRouter under Settings, Management Keys",
                   log_int("status", status));
+    }
     fetch_done(&s->self_check);
     if (!serve_listen(s)) {
         stop(s, EXIT_FAILED);

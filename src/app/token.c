@@ -2,6 +2,7 @@
  * once and kept nowhere. */
 #include "app/command.h"
 #include "app/gate.h"
+#include "app/limits.h"
 #include "base/clock.h"
 #include "crypto/random.h"
 #include "flow/identities.h"
@@ -41,6 +42,7 @@ int command_token(int argc, char **argv)
                         "USER is 1 to 128 characters of A-Z a-z 0-9 . _ @ : | + ~ = / -\n");
         return EXIT_USAGE;
     }
+    limits_protect_memory();
     turn_init(&work.turn, on_turn);
     if (core_open(&work.core, &options)) {
         gate_open(&work.gate, &work.core, true, PATIENCE_MS, &work.turn);

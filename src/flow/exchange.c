@@ -10,6 +10,8 @@
 
 #include <assert.h>
 
+enum { MODEL_LOGGED_MAX = 128 };
+
 static const struct {
     const char *name;
     enum verdict (*run)(struct exchange *x);
@@ -110,6 +112,24 @@ void exchange_give_client_back(struct exchange *x)
         client_reply_end(client);
 }
 
+void exchange_drop_bodies(struct exchange *x)
+{
+    x->parsed.model = arena_copy(&x->memory, span_first(x->parsed.model, MODEL_LOGGED_MAX));
+    buffer_done(&x->body);
+    if (x->up.ended)
+        buffer_done(&x->sent_body); /* else libcurl may still read from it */
+}
+
+bool exchange_may_drain(struct exchange *x)
+{
+    if (!x->drains && x->flow->drain_count >= DRAINS_MAX)
+        return false;
+    if (!x->drains)
+        x->flow->drain_count++;
+    x->drains = true;
+    return true;
+}
+
 static void on_body(struct visit *visit, struct span bytes)
 {
     struct exchange *x = container_of(visit, struct exchange, visit);
@@ -146,6 +166,7 @@ static void on_gone(struct visit *visit)
     struct exchange *x = container_of(visit, struct exchange, visit);
 
     x->client = NULL;
+    x->client_gone = true;
     x->credential = (struct credential){0};
     metric_add(x->flow->metrics, MEASURE_CLIENT_GONE, x->dialect, 0, 1);
     loop_post(x->flow->loop, &x->turn);
@@ -183,6 +204,7 @@ static void exchange_free(struct exchange *x)
     turn_cancel(&x->turn);
     list_remove(&x->in_flight);
     x->flow->exchange_count--;
+    x->flow->drain_count -= x->drains;
     secret_done(&x->identity.proof);
     buffer_done(&x->body);
     buffer_done(&x->sent_body);

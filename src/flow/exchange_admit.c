@@ -173,7 +173,7 @@ enum verdict exchange_got_renewal(struct exchange *x)
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
     if (outcome == RENEWAL_HEALTHY &&
-        x->tries < TRIES_MAX) { /* an outage: the same key once more, after a pause */
+        exchange_may_retry(x)) { /* an outage: the same key once more, after a pause */
         x->outage = true;
         return exchange_pause(x, OUTAGE_PAUSE_MS / 2 + x->flow->random() % OUTAGE_PAUSE_MS);
     }

@@ -93,8 +93,7 @@ enum verdict exchange_settle(struct exchange *x)
                                                        : NULL),
         log_int("tries", x->tries), log_bool("renewed", x->renewed),
         log_int("key_version", x->key_version), log_span("generation_id", x->up.generation_id),
-        log_int("bytes_down", (int64_t)x->bytes_down),
-        log_bool("client_gone", x->fault == FAULT_NONE && x->reply_status == 0),
+        log_int("bytes_down", (int64_t)x->bytes_down), log_bool("client_gone", x->client_gone),
         log_int("first_byte_us", x->first_byte_us ? (int64_t)(x->first_byte_us - x->began_us) : 0),
         log_int("us", (int64_t)(now_us - x->began_us)));
     return exchange_go(x, EXCHANGE_AT_finish);
@@ -112,6 +111,7 @@ static void begin_relay(struct exchange *x)
     struct span held = buffer_view(&x->up.held);
 
     upstream_accepted(x);
+    exchange_drop_bodies(x);
     x->stream = span_starts(x->up.content_type, SPAN("text/event-stream"));
     send_head(x, x->up.status, x->up.body_size, x->up.headers, x->up.header_count);
     x->bytes_down += held.size;
@@ -136,7 +136,7 @@ static enum verdict relay_without_client(struct exchange *x)
     x->replying = true;
     if (x->up.ended)
         return exchange_go(x, EXCHANGE_AT_settle);
-    if (x->parsed.stream) {
+    if (x->parsed.stream || !exchange_may_drain(x)) {
         upstream_cancel(&x->call);
         return exchange_go(x, EXCHANGE_AT_settle);
     }

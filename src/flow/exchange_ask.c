@@ -16,7 +16,6 @@ static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS
 static void forget_answer(struct exchange *x);
 static enum verdict ended_without_head(struct exchange *x);
 static enum verdict key_was_refused(struct exchange *x);
-static bool may_retry(struct exchange *x);
 static enum verdict retry_hinted_or_tell(struct exchange *x);
 
 static const struct upstream_events events = {on_head, on_body, on_end};
@@ -29,6 +28,8 @@ enum verdict exchange_ask_upstream(struct exchange *x)
     struct header rows[ASK_HEADERS_MAX];
     struct upstream_ask ask = {.method = SPAN("POST")};
 
+    if (flow->cutting)
+        return exchange_fail(x, FAULT_DRAINING);
     if (!key)
         return exchange_go(x, EXCHANGE_AT_ask_key);
     if (buffer_size(&x->sent_body) == 0 &&
@@ -55,8 +56,10 @@ enum verdict exchange_got_head(struct exchange *x)
     if (x->flow->cutting)
         return exchange_fail(x, FAULT_DRAINING);
     if (x->up.status == 0 && !x->up.ended) {
-        if (!exchange_client_left(x) || !x->parsed.stream)
-            return WAIT; /* a plain request runs and bills to its end whoever is there: its answer is read */
+        bool drains =
+            exchange_client_left(x) && !x->parsed.stream && upstream_call_has_left(&x->call);
+        if (!exchange_client_left(x) || (drains && exchange_may_drain(x)))
+            return WAIT; /* a plain request that left bills to its end: its answer is read */
         upstream_cancel(&x->call);
         return exchange_go(x, EXCHANGE_AT_settle);
     }
@@ -91,7 +94,8 @@ enum verdict exchange_got_error(struct exchange *x)
             x->flow->log,
             "OpenRouter says our request carried no credential; tried once more with the same key",
             log_text("request_id", x->request_id));
-        return may_retry(x) ? exchange_pause(x, 100) : exchange_fail(x, FAULT_UPSTREAM_REFUSED);
+        return exchange_may_retry(x) ? exchange_pause(x, 100)
+                                     : exchange_fail(x, FAULT_UPSTREAM_REFUSED);
     case UPSTREAM_ERROR_PROVIDER_AUTH:
     case UPSTREAM_ERROR_BYOK_AUTH:
         return exchange_fail(x, FAULT_PROVIDER_REFUSED);
@@ -216,7 +220,7 @@ static enum verdict ended_without_head(struct exchange *x)
     };
 
     if (x->up.end == UPSTREAM_UNREACHED && !exchange_client_left(x) &&
-        may_retry(x)) /* nothing left: safe */
+        exchange_may_retry(x)) /* nothing left: safe */
         return exchange_pause(x, backoff_ms(0, 100, 2000, x->flow->random()));
     return exchange_fail(x, faults[x->up.end]);
 }
@@ -238,7 +242,7 @@ static enum verdict key_was_refused(struct exchange *x)
     return exchange_go(x, EXCHANGE_AT_ask_renewal);
 }
 
-static bool may_retry(struct exchange *x)
+bool exchange_may_retry(struct exchange *x)
 {
     if (x->tries >= TRIES_MAX || !retry_budget_take(&x->flow->retry_budget))
         return false;
@@ -253,7 +257,7 @@ static enum verdict retry_hinted_or_tell(struct exchange *x)
     bool soon = x->up.retry_after.at && span_u64(x->up.retry_after, &after_s) &&
                 after_s <= RETRY_AFTER_MAX_S;
 
-    if (soon && upstream_error_is_unprocessed(x->up.status) && may_retry(x))
+    if (soon && upstream_error_is_unprocessed(x->up.status) && exchange_may_retry(x))
         return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
     if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
         return exchange_fail(x, FAULT_UPSTREAM_DOWN);

@@ -18,6 +18,7 @@ enum exchange_at {
 };
 
 enum {
+    DRAINS_MAX = 64,
     EXCHANGE_ARENA_MAX = 64 * 1024,
     PASSED_HEADERS_MAX = 16,
     HELD_MAX = 256 * 1024,
@@ -70,7 +71,9 @@ struct exchange {
     int64_t key_version;
     struct renewal_wait renewal;
     bool renewed; /* its key was made or renewed for it */
-    bool outage;  /* a healthy key was refused: one more try, then 503 */
+    bool drains;  /* read to its end though its client left */
+    bool client_gone;
+    bool outage; /* a healthy key was refused: one more try, then 503 */
 
     struct upstream_call call;
     struct upstream_record up;
@@ -97,6 +100,11 @@ enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct 
                                    struct span param);
 /* Tries again after a pause, with whatever key is current then. */
 enum verdict exchange_pause(struct exchange *x, uint64_t after_ms);
+/* No second try is possible any more: the request's bytes go, its model's name stays. */
+void exchange_drop_bodies(struct exchange *x);
+bool exchange_may_retry(struct exchange *x); /* takes from the budget of second tries */
+/* Nobody is there to take the answer: may it be read to its end all the same? At most DRAINS_MAX at a time. */
+bool exchange_may_drain(struct exchange *x);
 bool exchange_client_left(const struct exchange *x);
 void exchange_give_client_back(struct exchange *x);
 

@@ -75,7 +75,7 @@ struct flow {
     struct redis_watch watch;
 
     struct list exchanges;
-    size_t exchange_count;
+    size_t exchange_count, drain_count;
     struct deadline_class renewal_waits, pauses;
     bool draining; /* nothing new is begun on our own account */
     bool cutting;  /* whatever still runs is told so and ends */

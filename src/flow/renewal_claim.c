@@ -71,6 +71,8 @@ enum verdict renewal_got_verify(struct renewal *r)
 
     r->health = key_api_health(status, buffer_view(&r->fetch.body), r->claim.now_ms, &r->facts);
     fetch_done(&r->fetch);
+    if (r->health != KEY_UNKNOWN && r->health != KEY_MANAGEMENT_REFUSED)
+        metric_set(r->flow->metrics, MEASURE_MANAGEMENT_REFUSED, 0);
     switch (r->health) {
     case KEY_GONE:
         log_old_key(r, "gone");

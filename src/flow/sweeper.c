@@ -2,7 +2,7 @@
 
 #include "flow/flow.h"
 
-enum { SWEEPER_LEASE_ROUNDS = 3 };
+enum { SWEEPER_LEASE_ROUNDS = 3, NEXT_PAGE_MS = 200 };
 
 static void on_sweeper_turn(struct turn *turn);
 static void rest(struct sweeper *sweeper);
@@ -57,7 +57,8 @@ static void on_sweeper_turn(struct turn *turn)
             return;
         }
         sweeper->at = SWEEPER_READS;
-        renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms, turn);
+        renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms,
+                          sweeper->offset, turn);
         return;
     case SWEEPER_READS:
         if (sweeper->old.call.end == STORE_OK && !sweeper->stopped)
@@ -68,9 +69,18 @@ static void on_sweeper_turn(struct turn *turn)
     }
 }
 
+/* Behind a full page there may be another: it comes soon, so that nobody waits behind what cannot be mended. */
 static void rest(struct sweeper *sweeper)
 {
+    bool more = sweeper->at == SWEEPER_READS && sweeper->old.call.end == STORE_OK &&
+                sweeper->old.count == RENEWALS_PAGE;
+
     sweeper->at = SWEEPER_RESTS;
-    if (!sweeper->stopped)
+    sweeper->offset = more ? sweeper->offset + RENEWALS_PAGE : 0;
+    if (sweeper->stopped)
+        return;
+    if (more)
+        deadline_join_in(&sweeper->every, &sweeper->due, NEXT_PAGE_MS);
+    else
         deadline_join(&sweeper->every, &sweeper->due);
 }

@@ -20,6 +20,7 @@ struct sweeper {
     struct deadline due;
     struct sweeper_claim claim;
     struct renewal_index old;
+    size_t offset; /* of the page to be read */
     enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS } at;
     bool stopped;
 };

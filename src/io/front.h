@@ -39,7 +39,12 @@ enum body_at {
     BODY_BAD,  /* on_fault was called */
 };
 
-enum { CLIENT_READ_HIGH_BYTES = 65536, CLIENT_DROP_MAX_BYTES = 65536, BODY_STRIDE_BYTES = 1024 };
+enum {
+    CLIENT_READ_HIGH_BYTES = 65536,
+    CLIENT_DROP_MAX_BYTES = 65536,
+    BODY_STRIDE_BYTES = 1024,
+    WRITE_STRIDE_BYTES = 1024
+};
 
 struct client {
     struct list place; /* in server->clients[at] */

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { SHA_SIZE = 40 };
+enum { SHA_SIZE = 40, REFUSAL_EVERY_MS = 1000 };
 
 struct script_slot {
     const struct redis_script *script; /* borrowed */
@@ -32,6 +32,7 @@ struct redis {
     void (*note)(void *context, uint64_t microseconds);
     void *note_context;
     struct redis_stats stats;
+    uint64_t refusal_told_ms;
     bool closing;
 };
 
@@ -48,6 +49,8 @@ static void on_up(struct redis_link *link);
 static void on_down(struct redis_link *link);
 static void post_link_turns(struct redis *redis);
 static void on_reply(struct redis_link *link, redisReply *reply);
+static void tell_refusal(struct redis *redis, const struct redis_call *call,
+                         const redisReply *reply);
 static void send_text(struct redis *redis, struct redis_call *call);
 static void on_alarm(struct redis_link *link);
 static void end_later(struct redis *redis, struct redis_call *call, enum redis_end end);
@@ -300,7 +303,23 @@ static void on_reply(struct redis_link *link, redisReply *reply)
     redis->stats.latency_count++;
     if (redis->note)
         redis->note(redis->note_context, took_us);
+    if (redis_error_is_refusal(code))
+        tell_refusal(redis, call, reply);
     end(call, redis_error_is_refusal(code) ? REDIS_REFUSED : REDIS_ANSWERED, reply);
+}
+
+/* At most once a second: under load every command would say the same. */
+static void tell_refusal(struct redis *redis, const struct redis_call *call,
+                         const redisReply *reply)
+{
+    uint64_t now_ms = loop_now_ms(redis->loop);
+
+    if (now_ms < redis->refusal_told_ms)
+        return;
+    redis->refusal_told_ms = now_ms + REFUSAL_EVERY_MS;
+    log_warn(redis->log, "Redis refuses a command: what needs it is answered 503",
+             log_span("reason", (struct span){reply->str, reply->len}),
+             log_text("script", call->script ? call->script->name : NULL));
 }
 
 /* Redis forgot its scripts (SCRIPT FLUSH, failover). The command that was sent, "*N EVALSHA <sha> <the rest>", leaves

@@ -38,6 +38,7 @@ struct upstream *upstream_open(struct loop *loop, struct log *log,
     upstream->loop = loop;
     upstream->log = log;
     upstream->calls_max = settings->calls_max;
+    upstream->queue_ms = settings->connect_ms;
     upstream->ca_file = settings->ca_file ? must_copy(settings->ca_file) : NULL;
     upstream->lock = (struct curl_lock){origin, upstream->ca_file, settings->connect_ms,
                                         settings->idle_connection_ms};
@@ -98,6 +99,7 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call,
     flight->can_be_sent = curl_request_set(&flight->request, ask);
     list_append(&upstream->waiting, &flight->link);
     upstream->waiting_count++;
+    deadline_join_in(&upstream->heads, &flight->deadline, upstream->queue_ms);
     loop_post(upstream->loop, &upstream->launch);
 }
 

@@ -23,9 +23,8 @@ struct upstream;
 struct upstream_settings {
     const char
         *origin; /* "https://openrouter.ai": scheme, host, port; nothing else ever selects a host */
-    const char *ca_file; /* NULL: the system's */
-    size_t
-        calls_max; /* open calls; more wait their turn inside, their connect clock not yet running */
+    const char *ca_file;         /* NULL: the system's */
+    size_t calls_max;            /* open calls; more wait their turn inside, at most connect_ms */
     uint64_t connect_ms;         /* connect and TLS */
     uint64_t idle_connection_ms; /* a kept connection older than this is not used again */
 };
@@ -89,6 +88,8 @@ static inline bool upstream_call_is_open(const struct upstream_call *call)
 }
 void upstream_resume(struct upstream_call *call); /* from a turn only */
 void upstream_cancel(struct upstream_call *call); /* from a turn only; closes the connection */
+/* Something of the request may have been sent: false while it waits for its turn or for a connection. */
+bool upstream_call_has_left(const struct upstream_call *call);
 struct upstream_stats upstream_stats(const struct upstream *upstream);
 
 #endif

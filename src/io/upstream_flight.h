@@ -24,6 +24,7 @@ struct upstream {
     struct curl_lock lock;
     char *ca_file;
     size_t calls_max;
+    uint64_t queue_ms; /* a call that waits longer for its turn ends as unreached */
     struct curl_engine *engine;
     struct resolver *resolver; /* NULL once closed */
     struct list waiting, flying, spare, resumed;
@@ -55,8 +56,5 @@ struct upstream_flight {
 
 size_t upstream_answer_line(char *bytes, size_t one, size_t size, void *context);
 size_t upstream_answer_piece(char *bytes, size_t one, size_t size, void *context);
-
-/* Something of the request may have left already. */
-bool upstream_call_has_left(const struct upstream_call *call);
 
 #endif

@@ -22,7 +22,7 @@ static void watch_body(struct client *c);
 static void fail_body(struct client *c, enum fault fault);
 static bool finish_request(struct client *c);
 static void drop_input(struct client *c);
-static bool is_in_time(struct client *c);
+static bool is_in_time(struct client *c, bool landed);
 static void watch_writes(struct client *c, bool landed);
 static bool wants_input(const struct client *c);
 
@@ -43,7 +43,7 @@ void client_turn(struct turn *turn)
     if (c->at == CLIENT_CLOSED)
         return;
     wire_flush(&c->wire);
-    if (c->wire.failed || !is_in_time(c)) {
+    if (c->wire.failed || !is_in_time(c, landed)) {
         client_lose(c);
         return;
     }
@@ -264,10 +264,13 @@ static void drop_input(struct client *c)
 
 /* False: the client is gone. Input was looked at before, so who was late by less than a tick is
    not. */
-static bool is_in_time(struct client *c)
+static bool is_in_time(struct client *c, bool landed)
 {
     if (c->taking.passed) {
-        if (wire_in_flight(&c->wire) >= c->untaken_bytes)
+        size_t left = wire_in_flight(&c->wire);
+        bool took =
+            left < c->untaken_bytes && (left == 0 || c->untaken_bytes - left >= WRITE_STRIDE_BYTES);
+        if (!landed && !took)
             return false;
         deadline_leave(&c->taking);
     }

@@ -132,9 +132,9 @@ void renewal_index_add(struct store *store, struct renewal_index *index, struct 
                        struct span nonce, struct turn *wake);
 void renewal_index_remove(struct store *store, struct renewal_index *index, struct span member,
                           struct turn *wake);
-/* Members started more than age_ms ago, oldest first. */
+/* Members started more than age_ms ago, oldest first, a page from offset on. */
 void renewal_index_old(struct store *store, struct renewal_index *index, int64_t age_ms,
-                       struct turn *wake);
+                       size_t offset, struct turn *wake);
 
 /* Who sweeps: true for at most one holder at a time; asking again extends. */
 struct sweeper_claim {

@@ -37,7 +37,7 @@ void renewal_index_remove(struct store *store, struct renewal_index *index, stru
 
 /* lua/renewal_old.lua */
 void renewal_index_old(struct store *store, struct renewal_index *index, int64_t age_ms,
-                       struct turn *wake)
+                       size_t offset, struct turn *wake)
 {
     char name[STORE_KEY_MAX];
     struct span key = store_key_name(STORE_KEY_RENEWALS, SPAN_NONE, name);
@@ -46,6 +46,7 @@ void renewal_index_old(struct store *store, struct renewal_index *index, int64_t
     args_begin(&args, store);
     args_add_number(&args, age_ms);
     args_add_number(&args, RENEWALS_PAGE);
+    args_add_number(&args, (int64_t)offset);
     args_send(&args, store, &index->call, wake, read_members, SCRIPT_renewal_old, &key, 1);
 }
 

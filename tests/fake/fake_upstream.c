@@ -110,6 +110,11 @@ void upstream_cancel(struct upstream_call *call)
     call->flight = NULL;
 }
 
+bool upstream_call_has_left(const struct upstream_call *call)
+{
+    return call->flight != NULL; /* nothing waits for a connection here */
+}
+
 struct upstream_stats upstream_stats(const struct upstream *upstream)
 {
     return upstream->stats;

@@ -13,7 +13,7 @@ static struct renewal_index index_old(struct harness *h, int64_t age_ms)
 {
     struct renewal_index index = {0};
 
-    renewal_index_old(&h->b, &index, age_ms, &h->wake);
+    renewal_index_old(&h->b, &index, age_ms, 0, &h->wake);
     AWAIT_OK(h, index);
     return index;
 }

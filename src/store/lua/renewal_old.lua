@@ -1,5 +1,5 @@
 -- Called by renewal_index_old in store/renewals.c.
--- KEYS: renewals. ARGV: now, age_ms, how many at most.
+-- KEYS: renewals. ARGV: now, age_ms, how many at most, how many to pass over.
 local function clock()
     if ARGV[1] ~= '0' then return tonumber(ARGV[1]) end
     local time = redis.call('TIME')
@@ -7,4 +7,4 @@ local function clock()
 end
 
 local before = string.format('(%.0f', clock() - tonumber(ARGV[2]))
-return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', before, 'LIMIT', '0', ARGV[3])
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', before, 'LIMIT', ARGV[4], ARGV[3])
