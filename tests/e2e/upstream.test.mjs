@@ -13,13 +13,12 @@ async function warm(world, users = ['alice']) {
     return token;
 }
 
-// Bytes that come while the next request is already on its way cannot be told from its answer (docs/decisions/011).
-test('late bytes after an answer never reach anybody', inWorld({}, async world => {
+async function lateBytesReachNobody(world, arrived) {
     const token = await warm(world, ['alice', 'bob']);
     for (const delay_ms of [0, 1, 20, 100]) for (const stream of [false, true]) for (let round = 0; round < 5; round++) {
         await world.sim.fault({ where: 'inference', kind: 'late_bytes', delay_ms, times: 1, body: JSON.stringify({ stolen: 'LATE BYTES' }) });
         const mine = await world.one.chat({ token, as: 'alice', stream });
-        await pause(delay_ms + 10); // nothing to see from outside: the late bytes lie in the kernel by then
+        await arrived(delay_ms);
         const theirs = await world.one.chat({ token, as: 'bob', stream });
         for (const answer of [mine, theirs]) {
             assert.equal(answer.status, 200, answer.text);
@@ -28,7 +27,15 @@ test('late bytes after an answer never reach anybody', inWorld({}, async world =
             else assert.equal(answer.json.usage.completion_tokens, 16);
         }
     }
-}));
+}
+
+// Nothing to see from outside: after the pause the late bytes lie in the kernel.
+test('late bytes that are there before the connection is used again reach nobody', inWorld({}, world =>
+    lateBytesReachNobody(world, delay_ms => pause(delay_ms + 10))));
+
+// Not held yet: it fails now and then, and says so in every run without failing it.
+test('late bytes reach nobody while the next request is already on its way', { todo: 'docs/decisions/011-late-bytes.md' },
+    inWorld({}, world => lateBytesReachNobody(world, async () => {})));
 
 describe('one POST is one POST', () => {
     const losses = [
