@@ -1,6 +1,6 @@
 /* api.h: the routes: what the table below says, everything else is 404 in the one error shape.
  *
- * Owns      nothing; borrows the flow and the two servers.
+ * Owns      nothing; borrows the flow, the two servers and the admin key.
  * Runs on   the loop, in the client's turn.
  * Source    design 4.3, 4.4: /v1/... and /api/v1/... are the same; liveness never touches Redis; readiness is 503 only
  *           before start-up ends and while draining
@@ -15,9 +15,10 @@
 enum readiness { API_STARTING, API_READY, API_DRAINING };
 
 struct api {
-    struct flow *flow;           /* borrowed */
-    struct redis *redis;         /* borrowed */
-    struct server *data, *admin; /* borrowed; admin may be NULL */
+    struct flow *flow;              /* borrowed */
+    struct redis *redis;            /* borrowed */
+    struct server *data, *admin;    /* borrowed; admin may be NULL */
+    const struct secret *admin_key; /* borrowed; NULL: the guarded routes are shut */
     enum readiness readiness;
     struct visit nobody; /* attached where a reply is over before the body came */
 };

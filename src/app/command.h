@@ -11,6 +11,10 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_token(int argc, char **argv);
+int command_user(int argc, char **argv);
+int command_tier(int argc, char **argv);
+int command_tier_list(int argc, char **argv); /* of command_tier: the configuration alone */
+int command_usage(int argc, char **argv);
 int command_docs(int argc, char **argv); /* the README's generated tables */
 
 /* Takes "--name value" or "--name=value" at *index; the value, NULL if this is not that option. A missing value is "". */

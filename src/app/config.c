@@ -5,12 +5,13 @@
 #include <stdio.h>
 
 #include "app/config_reader.h"
+#include "app/config_tiers.h"
 #include "app/config_value.h"
 #include "app/whole_file.h"
 #include "base/alloc.h"
 #include "io/address.h"
 
-enum { FILE_BYTES_MAX = 1 << 20 };
+enum { FILE_BYTES_MAX = 1 << 20, TIER_LIST_SIZE = 200 };
 
 static const struct config_row rows[CONFIG_ROW_COUNT] = {
 #define ROW(section, field, type, preset, min, max, text) \
@@ -28,9 +29,11 @@ enum row_number {
 
 static void take_presets(struct config_reader *reader);
 static void take_file(struct config_reader *reader);
+static void take_tiers(struct config_reader *reader);
 static void take_variables(struct config_reader *reader,
                            const char *(*environment)(const char *name));
 static void check_together(struct config_reader *reader);
+static void check_default_tier(struct config_reader *reader);
 static void check_order(struct config_reader *reader, enum row_number row, bool may_be_equal,
                         enum row_number other);
 static void check_address(struct config_reader *reader, enum row_number row, struct span address);
@@ -50,6 +53,7 @@ bool config_load(struct config *config, const char *file,
     take_presets(&reader);
     if (file)
         take_file(&reader);
+    take_tiers(&reader);
     take_variables(&reader, environment);
     check_together(&reader);
     return reader.fault_count == 0;
@@ -67,6 +71,7 @@ void config_done(struct config *config)
     CONFIG_FREE_##type(config->section##_##field);
     CONFIG(ROW)
 #undef ROW
+    tiers_done(&config->tiers);
     *config = (struct config){0};
 }
 
@@ -104,6 +109,17 @@ static void take_file(struct config_reader *reader)
     buffer_done(&text);
 }
 
+/* The built-in ones, unless the file has its own. */
+static void take_tiers(struct config_reader *reader)
+{
+    size_t faults = reader->fault_count;
+
+    if (reader->tiers_line)
+        return;
+    config_yaml_read(reader, config_tiers_preset());
+    assert(reader->fault_count == faults); /* the text is ours */
+}
+
 static void take_variables(struct config_reader *reader,
                            const char *(*environment)(const char *name))
 {
@@ -127,8 +143,38 @@ static void check_together(struct config_reader *reader)
         check_address(reader, ROW_server_listen, span_trim(address));
     check_address(reader, ROW_server_admin_listen,
                   span_trim(span_of(reader->config->server_admin_listen)));
+    check_default_tier(reader);
     check_order(reader, ROW_renewal_call_timeout, false, ROW_renewal_lease);
     check_order(reader, ROW_renewal_lease, true, ROW_renewal_sweep_age);
+}
+
+static void check_default_tier(struct config_reader *reader)
+{
+    struct span name = span_of(reader->config->keys_default_tier);
+    const struct tiers *tiers = &reader->config->tiers;
+    struct config_place place = reader->places[ROW_keys_default_tier];
+    const char *near = config_tiers_near(tiers, name);
+    char quote[CONFIG_QUOTE_SIZE], list[TIER_LIST_SIZE];
+
+    if (name.size == 0 || !reader->tiers_known || tiers_find(tiers, name))
+        return;
+    /* nobody chose one, and the file has tiers of its own */
+    if (place.by == CONFIG_BY_DEFAULT && tiers->count) {
+        must_free(reader->config->keys_default_tier);
+        reader->config->keys_default_tier = must_copy(tiers->rows[0].name);
+        return;
+    }
+    config_quote(name, quote);
+    config_tiers_list(tiers, list, sizeof(list));
+    if (near)
+        config_reader_fault(reader, ROW_keys_default_tier, place,
+                            "keys.default_tier is %s, which is no tier; did you mean %s?", quote,
+                            near);
+    else
+        config_reader_fault(reader, ROW_keys_default_tier, place,
+                            "keys.default_tier is %s, which is no tier; set it to one of %s, or to "
+                            "\"\" to refuse unknown users",
+                            quote, list);
 }
 
 static void check_order(struct config_reader *reader, enum row_number row, bool may_be_equal,

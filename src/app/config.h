@@ -11,6 +11,7 @@
 
 #include "app/config_table.h"
 #include "base/buffer.h"
+#include "domain/tier.h"
 
 enum config_type {
     CONFIG_TEXT,
@@ -33,6 +34,7 @@ struct config {
 #define ROW(section, field, type, preset, min, max, text) CONFIG_C_##type section##_##field;
     CONFIG(ROW)
 #undef ROW
+    struct tiers tiers; /* sealed */
 };
 
 struct config_row {
@@ -52,6 +54,7 @@ void config_done(struct config *config);
 /* Tables for people: --help's short one and the README's Markdown. */
 bool config_print_markdown(struct buffer *out);
 bool config_print_help(struct buffer *out);
+bool config_print_tiers(struct buffer *out);
 /* keyturn.example.yaml */
 bool config_print_example(struct buffer *out);
 

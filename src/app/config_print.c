@@ -1,5 +1,5 @@
 /* The table for people. */
-#include "app/config_reader.h"
+#include "app/config_tiers.h"
 
 static const char *limits_joint(const struct config_row *row);
 static bool starts_section(const struct config_row *row);
@@ -60,7 +60,7 @@ bool config_print_example(struct buffer *out)
         fits =
             fits && buffer_format(out, "\n  #%s: %s%s%s\n", row->field, quote, row->preset, quote);
     }
-    return fits;
+    return fits && buffer_append(out, SPAN("\n")) && buffer_append(out, config_tiers_preset());
 }
 
 static const char *limits_joint(const struct config_row *row)

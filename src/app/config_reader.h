@@ -26,6 +26,8 @@ struct config_reader {
     struct buffer *faults;
     size_t fault_count;
     struct config_place places[CONFIG_ROW_COUNT]; /* of the last value, good or bad */
+    size_t tiers_line;                            /* where the section tiers was seen, or 0 */
+    bool tiers_known;                             /* every one of them was seen */
 };
 
 /* Checks and stores the text; the old value stays when there is a fault. */

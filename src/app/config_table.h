@@ -3,7 +3,7 @@
  * which wins over the file.
  *
  * Units     DURATION "250ms", "10s", "5m", "24h", "90d"; BYTES "64KiB", "20MiB"; USD decimal dollars, kept in nano-USD;
- *           COUNT plain numbers; CHOICE one of the words in limits.
+ *           COUNT plain numbers, or -1 where the limits say so; CHOICE one of the words in limits.
  */
 #ifndef KEYTURN_APP_CONFIG_TABLE_H
 #define KEYTURN_APP_CONFIG_TABLE_H
@@ -24,6 +24,7 @@
     ROW(server,   idle_timeout,     DURATION, "75s",             "1s",    "1h",      "Between requests on one connection; longer than the balancer's in front.") \
     ROW(server,   write_timeout,    DURATION, "30s",             "1s",    "10m",     "A client that takes nothing for so long is gone.") \
     ROW(server,   drain_timeout,    DURATION, "120s",            "0ms",   "1h",      "After SIGTERM: running streams may finish for so long; a second SIGTERM shortens it to 5s.") \
+    ROW(server,   quota_comment,    CHOICE,   "false",           "false|true", "",   "Every stream tells in a comment before its [DONE] what is left; false: only those whose request says x-keyturn-quota-comment: true.") \
     ROW(upstream, connect_timeout,  DURATION, "5s",              "100ms", "1m",      "Connecting to OpenRouter, TLS included.") \
     ROW(upstream, head_timeout,     DURATION, "300s",            "1s",    "1h",      "Waiting for a plain answer's head.") \
     ROW(upstream, stream_timeout,   DURATION, "120s",            "1s",    "1h",      "Waiting for a stream's head.") \
@@ -33,10 +34,7 @@
     ROW(upstream, ca_file,          TEXT,     "",                "",      "",        "Certificates to trust instead of the system's.") \
     ROW(upstream, referer,          TEXT,     "",                "",      "",        "HTTP-Referer: the app's site, for OpenRouter's rankings.") \
     ROW(upstream, title,            TEXT,     "",                "",      "",        "X-OpenRouter-Title: the app's name.") \
-    ROW(keys,     default_tier,     TEXT,     "Standard",        "",      "",        "Tier of users made on first sight; empty: unknown users are refused.") \
-    ROW(keys,     limit,            USD,      "10",              "0",     "1000000", "Spending limit of each sub-key at OpenRouter, the second wall.") \
-    ROW(keys,     limit_reset,      CHOICE,   "monthly",         "none|daily|weekly|monthly", "", "When that limit starts anew.") \
-    ROW(keys,     expires_after,    DURATION, "90d",             "0ms",   "3650d",   "Life of a sub-key; 0: it never expires.") \
+    ROW(keys,     default_tier,     TEXT,     "Standard",        "",      "",        "Tier of users made on first sight, the first of the table where there is no Standard; empty: unknown users are refused.") \
     ROW(keys,     renew_ahead,      DURATION, "24h",             "0ms",   "365d",    "Renewed so long before it expires; at most a quarter of expires_after is used.") \
     ROW(keys,     cache_idle,       DURATION, "60s",             "1s",    "24h",     "An open key unused for so long is wiped from memory.") \
     ROW(keys,     cache_max,        COUNT,    "100000",          "100",   "10000000","Open keys, and cached tokens, at most.") \
@@ -46,6 +44,10 @@
     ROW(renewal,  call_timeout,     DURATION, "8s",              "100ms", "1m",      "One call to OpenRouter's management API; shorter than the lease.") \
     ROW(renewal,  sweep_every,      DURATION, "10s",             "100ms", "10m",     "How often unfinished renewals are looked for.") \
     ROW(renewal,  sweep_age,        DURATION, "20s",             "1s",    "10m",     "A renewal this old is looked after; not shorter than the lease.") \
+    ROW(quota,    hold_lease,       DURATION, "30s",             "3s",    "10m",     "A hold nobody extends for so long counts as spent until its cost is looked up.") \
+    ROW(free_models, requests_per_minute, COUNT, "20",           "-1",    "100000",  "Requests for free models that the whole OpenRouter account may make in a minute, over all users and instances; -1: no limit of ours.") \
+    ROW(free_models, requests_per_day, COUNT, "1000",            "-1",    "10000000","The same in a UTC day; OpenRouter allows 50 where fewer than 10 credits were ever bought; -1: no limit of ours.") \
+    ROW(models,   refresh,          DURATION, "10m",             "1s",    "24h",     "How often models and prices are read from OpenRouter.") \
     ROW(redis,    command_timeout,  DURATION, "250ms",           "10ms",  "10s",     "A command not answered by then is lost, and so is the link.") \
     ROW(redis,    connect_timeout,  DURATION, "2s",              "50ms",  "1m",      "Connecting to Redis.") \
     ROW(redis,    ca_file,          TEXT,     "",                "",      "",        "Certificates to trust for rediss:// instead of the system's.") \

@@ -39,6 +39,10 @@ bool config_value_parse(enum config_type type, struct span text, int64_t *ret_va
         return nano_usd_parse(text, ret_value);
     if (type == CONFIG_DURATION && span_equal(text, SPAN("0")))
         text = SPAN("0ms");
+    if (type == CONFIG_COUNT && span_equal(text, SPAN("-1"))) {
+        *ret_value = -1;
+        return true;
+    }
     assert(kinds[type].units);
     return parse_with_unit(kinds[type].units, text, ret_value);
 }

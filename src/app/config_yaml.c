@@ -1,48 +1,24 @@
-/* The file: sections of scalars. libyaml gives events; each read_ function finds the first event of
- * its part in reader.event and leaves with the last one there. */
-#include "app/config_reader.h"
+/* The file: sections of scalars, and the tiers. */
+#include "app/config_yaml.h"
 
 #include <stdio.h>
-#include <yaml.h>
+
+#include "app/config_tiers.h"
 
 enum { LIST_SIZE = 480 };
 
-struct yaml_reader {
-    struct config_reader *config;
-    struct span text;
-    yaml_parser_t parser;
-    yaml_event_t event; /* the current one */
-    bool broken;        /* no more events */
-    size_t
-        section_lines[CONFIG_ROW_COUNT]; /* at the section's first row: where it was seen, or 0 */
-};
-
-/* A key outlives its event. */
-struct yaml_key {
-    char text[CONFIG_QUOTE_SIZE];
-    struct config_place place;
-};
-
-static bool next(struct yaml_reader *reader);
 static void syntax_fault(struct yaml_reader *reader);
 static struct config_place place_of_byte(struct span text, size_t at);
 static void read_stream(struct yaml_reader *reader);
 static void read_root(struct yaml_reader *reader);
-static bool read_key(struct yaml_reader *reader, struct yaml_key *ret_key);
 static void read_section(struct yaml_reader *reader, const struct yaml_key *key);
 static void read_setting(struct yaml_reader *reader, const char *section,
                          const struct yaml_key *key);
 static void read_value(struct yaml_reader *reader, size_t row);
-static void skip(struct yaml_reader *reader);
-static bool has_extras(struct yaml_reader *reader);
-static bool is_null(const yaml_event_t *event);
-static struct config_place place(const struct yaml_reader *reader);
 static const struct config_row *find_section(const char *section);
 static void unknown_section(struct yaml_reader *reader, const struct yaml_key *key);
 static void unknown_setting(struct yaml_reader *reader, const char *section,
                             const struct yaml_key *key);
-
-#define FAULT(reader, place, ...) config_reader_fault((reader)->config, 0, place, __VA_ARGS__)
 
 void config_yaml_read(struct config_reader *config, struct span text)
 {
@@ -60,7 +36,7 @@ void config_yaml_read(struct config_reader *config, struct span text)
     yaml_parser_delete(&reader.parser);
 }
 
-static bool next(struct yaml_reader *reader)
+bool config_yaml_next(struct yaml_reader *reader)
 {
     if (reader->broken)
         return false;
@@ -79,9 +55,12 @@ static void syntax_fault(struct yaml_reader *reader)
 
     if (parser->error == YAML_READER_ERROR)
         at = place_of_byte(reader->text, parser->problem_offset);
-    FAULT(reader, at, "this is not YAML: %s%s%s; look at the indentation, colons and quotes here",
-          parser->problem ? parser->problem : "it cannot be read", parser->context ? " " : "",
-          parser->context ? parser->context : "");
+    bool is_star = parser->context && strstr(parser->context, "alias");
+    YAML_FAULT(reader, at, "this is not YAML: %s%s%s; %s",
+               parser->problem ? parser->problem : "it cannot be read", parser->context ? " " : "",
+               parser->context ? parser->context : "",
+               is_star ? "text that begins with * needs quotes, such as \"*:free\""
+                       : "look at the indentation, colons and quotes here");
 }
 
 static struct config_place place_of_byte(struct span text, size_t at)
@@ -100,48 +79,52 @@ static struct config_place place_of_byte(struct span text, size_t at)
 
 static void read_stream(struct yaml_reader *reader)
 {
-    if (!next(reader) || !next(reader) || reader->event.type == YAML_STREAM_END_EVENT)
+    if (!config_yaml_next(reader) || !config_yaml_next(reader) ||
+        reader->event.type == YAML_STREAM_END_EVENT)
         return;
-    if (next(reader)) /* after the document's start */
+    if (config_yaml_next(reader)) /* after the document's start */
         read_root(reader);
-    if (next(reader) && next(reader) && reader->event.type != YAML_STREAM_END_EVENT)
-        FAULT(reader, place(reader), "a second document begins here; put everything into one");
+    if (config_yaml_next(reader) && config_yaml_next(reader) &&
+        reader->event.type != YAML_STREAM_END_EVENT)
+        YAML_FAULT(reader, config_yaml_place(reader),
+                   "a second document begins here; put everything into one");
 }
 
 static void read_root(struct yaml_reader *reader)
 {
     struct yaml_key key;
 
-    if (has_extras(reader) || is_null(&reader->event))
+    if (config_yaml_has_extras(reader) || config_yaml_is_null(reader))
         return;
     if (reader->event.type != YAML_MAPPING_START_EVENT) {
-        FAULT(reader, place(reader), "the file must consist of sections such as \"server:\"");
-        skip(reader);
+        YAML_FAULT(reader, config_yaml_place(reader),
+                   "the file must consist of sections such as \"server:\"");
+        config_yaml_skip(reader);
         return;
     }
-    while (next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
-        if (read_key(reader, &key))
+    while (config_yaml_next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
+        if (config_yaml_key(reader, &key))
             read_section(reader, &key);
 }
 
-/* Goes on to the value; false when the pair is dealt with. */
-static bool read_key(struct yaml_reader *reader, struct yaml_key *ret_key)
+bool config_yaml_key(struct yaml_reader *reader, struct yaml_key *ret_key)
 {
-    bool fine = !has_extras(reader);
+    bool fine = !config_yaml_has_extras(reader);
 
-    ret_key->place = place(reader);
+    ret_key->place = config_yaml_place(reader);
     if (fine && reader->event.type == YAML_SCALAR_EVENT) {
-        config_quote((struct span){(const char *)reader->event.data.scalar.value,
-                                   reader->event.data.scalar.length},
-                     ret_key->text);
-        return next(reader);
+        struct span name = {(const char *)reader->event.data.scalar.value,
+                            reader->event.data.scalar.length};
+        config_quote(name, ret_key->text);
+        span_text(name, ret_key->name, sizeof(ret_key->name));
+        return config_yaml_next(reader);
     }
     if (fine) {
-        FAULT(reader, ret_key->place, "a name must stand here, not a list or a map");
-        skip(reader);
+        YAML_FAULT(reader, ret_key->place, "a name must stand here, not a list or a map");
+        config_yaml_skip(reader);
     }
-    if (next(reader))
-        skip(reader);
+    if (config_yaml_next(reader))
+        config_yaml_skip(reader);
     return false;
 }
 
@@ -151,27 +134,31 @@ static void read_section(struct yaml_reader *reader, const struct yaml_key *key)
     struct yaml_key setting;
     size_t count, *line;
 
+    if (!row && !strcmp(key->text, "tiers")) {
+        config_tiers_read(reader, key);
+        return;
+    }
     if (!row) {
         unknown_section(reader, key);
-        skip(reader);
+        config_yaml_skip(reader);
         return;
     }
     line = &reader->section_lines[row - config_rows(&count)];
     if (*line)
-        FAULT(reader, key->place, "section %s is here twice, first in line %zu; join them",
-              key->text, *line);
+        YAML_FAULT(reader, key->place, "section %s is here twice, first in line %zu; join them",
+                   key->text, *line);
     else
         *line = key->place.line;
-    if (has_extras(reader) || is_null(&reader->event))
+    if (config_yaml_has_extras(reader) || config_yaml_is_null(reader))
         return;
     if (reader->event.type != YAML_MAPPING_START_EVENT) {
-        FAULT(reader, place(reader), "%s is a section: its settings follow below it, indented",
-              key->text);
-        skip(reader);
+        YAML_FAULT(reader, config_yaml_place(reader),
+                   "%s is a section: its settings follow below it, indented", key->text);
+        config_yaml_skip(reader);
         return;
     }
-    while (next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
-        if (read_key(reader, &setting))
+    while (config_yaml_next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
+        if (config_yaml_key(reader, &setting))
             read_setting(reader, key->text, &setting);
 }
 
@@ -186,11 +173,11 @@ static void read_setting(struct yaml_reader *reader, const char *section,
         number++;
     if (number == count) {
         unknown_setting(reader, section, key);
-        skip(reader);
+        config_yaml_skip(reader);
     } else if (reader->config->places[number].by == CONFIG_BY_FILE) {
-        FAULT(reader, key->place, "%s.%s is set twice, first in line %zu; keep one", section,
-              key->text, reader->config->places[number].line);
-        skip(reader);
+        YAML_FAULT(reader, key->place, "%s.%s is set twice, first in line %zu; keep one", section,
+                   key->text, reader->config->places[number].line);
+        config_yaml_skip(reader);
     } else {
         read_value(reader, number);
     }
@@ -202,28 +189,28 @@ static void read_value(struct yaml_reader *reader, size_t number)
     const struct config_row *row = config_rows(&count) + number;
     const yaml_event_t *event = &reader->event;
 
-    if (event->type == YAML_SCALAR_EVENT && !is_null(event)) {
-        if (!has_extras(reader))
+    if (event->type == YAML_SCALAR_EVENT && !config_yaml_is_null(reader)) {
+        if (!config_yaml_has_extras(reader))
             config_reader_set(
                 reader->config, number,
                 (struct span){(const char *)event->data.scalar.value, event->data.scalar.length},
-                place(reader));
+                config_yaml_place(reader));
         return;
     }
-    reader->config->places[number] = place(reader);
+    reader->config->places[number] = config_yaml_place(reader);
     if (event->type == YAML_SCALAR_EVENT) {
-        FAULT(reader, place(reader), "%s.%s has no value; write one%s or take the line out",
-              row->section, row->field,
-              row->type == CONFIG_TEXT ? " (\"\" is the empty text)" : "");
-    } else if (!has_extras(reader)) {
-        FAULT(reader, place(reader), "%s.%s is a %s; it must be a single value", row->section,
-              row->field, event->type == YAML_SEQUENCE_START_EVENT ? "list" : "map");
-        skip(reader);
+        YAML_FAULT(reader, config_yaml_place(reader),
+                   "%s.%s has no value; write one%s or take the line out", row->section, row->field,
+                   row->type == CONFIG_TEXT ? " (\"\" is the empty text)" : "");
+    } else if (!config_yaml_has_extras(reader)) {
+        YAML_FAULT(reader, config_yaml_place(reader), "%s.%s is a %s; it must be a single value",
+                   row->section, row->field,
+                   event->type == YAML_SEQUENCE_START_EVENT ? "list" : "map");
+        config_yaml_skip(reader);
     }
 }
 
-/* Over the value that begins here. */
-static void skip(struct yaml_reader *reader)
+void config_yaml_skip(struct yaml_reader *reader)
 {
     size_t depth = 0;
 
@@ -234,12 +221,10 @@ static void skip(struct yaml_reader *reader)
         else if (reader->event.type == YAML_MAPPING_END_EVENT ||
                  reader->event.type == YAML_SEQUENCE_END_EVENT)
             depth--;
-    } while (depth > 0 && next(reader));
+    } while (depth > 0 && config_yaml_next(reader));
 }
 
-/* Anchors, aliases and tags make a reader think; a configuration does not need them. Then the value
- * is skipped. */
-static bool has_extras(struct yaml_reader *reader)
+bool config_yaml_has_extras(struct yaml_reader *reader)
 {
     const yaml_event_t *event = &reader->event;
     const char *what = NULL;
@@ -256,14 +241,16 @@ static bool has_extras(struct yaml_reader *reader)
         what = "a tag";
     if (!what)
         return false;
-    FAULT(reader, place(reader), "%s is not understood here; write the value itself", what);
-    skip(reader);
+    YAML_FAULT(reader, config_yaml_place(reader),
+               "%s is not understood here; write the value itself", what);
+    config_yaml_skip(reader);
     return true;
 }
 
-static bool is_null(const yaml_event_t *event)
+bool config_yaml_is_null(const struct yaml_reader *reader)
 {
     static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    const yaml_event_t *event = &reader->event;
 
     if (event->type != YAML_SCALAR_EVENT || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
         return false;
@@ -273,7 +260,15 @@ static bool is_null(const yaml_event_t *event)
     return false;
 }
 
-static struct config_place place(const struct yaml_reader *reader)
+struct span config_yaml_scalar(const struct yaml_reader *reader)
+{
+    if (reader->event.type != YAML_SCALAR_EVENT || config_yaml_is_null(reader))
+        return SPAN_NONE;
+    return (struct span){(const char *)reader->event.data.scalar.value,
+                         reader->event.data.scalar.length};
+}
+
+struct config_place config_yaml_place(const struct yaml_reader *reader)
 {
     const yaml_mark_t *mark = &reader->event.start_mark;
     return (struct config_place){CONFIG_BY_FILE, mark->line + 1, mark->column + 1};
@@ -309,10 +304,14 @@ static void unknown_section(struct yaml_reader *reader, const struct yaml_key *k
             size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", size ? ", " : "",
                                      rows[i].section);
     }
-    if (near)
-        FAULT(reader, key->place, "unknown section %s; did you mean %s?", key->text, near->section);
+    distance = config_word_distance(span_of(key->text), SPAN("tiers"));
+    if (distance < best)
+        YAML_FAULT(reader, key->place, "unknown section %s; did you mean tiers?", key->text);
+    else if (near)
+        YAML_FAULT(reader, key->place, "unknown section %s; did you mean %s?", key->text,
+                   near->section);
     else
-        FAULT(reader, key->place, "unknown section %s; there are %s", key->text, list);
+        YAML_FAULT(reader, key->place, "unknown section %s; there are %s, tiers", key->text, list);
 }
 
 /* The nearest of the section, or the same in another section. */
@@ -339,9 +338,9 @@ static void unknown_setting(struct yaml_reader *reader, const char *section,
     }
     near = same && (!near || best > 2) ? same : near;
     if (near)
-        FAULT(reader, key->place, "unknown key %s.%s; did you mean %s.%s?", section, key->text,
-              near->section, near->field);
+        YAML_FAULT(reader, key->place, "unknown key %s.%s; did you mean %s.%s?", section, key->text,
+                   near->section, near->field);
     else
-        FAULT(reader, key->place, "unknown key %s.%s; %s has %s", section, key->text, section,
-              list);
+        YAML_FAULT(reader, key->place, "unknown key %s.%s; %s has %s", section, key->text, section,
+                   list);
 }

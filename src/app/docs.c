@@ -19,9 +19,13 @@ static const struct {
     const char *name;
     bool (*print)(struct buffer *out);
 } pages[] = {
-    {"config", config_print_markdown}, {"environment", environment_print_markdown},
-    {"errors", print_errors},          {"routes", api_print_routes},
-    {"metrics", print_metrics},        {"way", print_way},
+    {"config", config_print_markdown},
+    {"environment", environment_print_markdown},
+    {"errors", print_errors},
+    {"routes", api_print_routes},
+    {"metrics", print_metrics},
+    {"tiers", config_print_tiers},
+    {"way", print_way},
     {"renewal", print_renewal},
 };
 
@@ -38,7 +42,8 @@ int command_docs(int argc, char **argv)
         buffer_done(&out);
         return EXIT_DONE;
     }
-    fprintf(stderr, "usage: keyturn docs config|environment|errors|routes|metrics|way|renewal\n");
+    fprintf(stderr,
+            "usage: keyturn docs config|environment|errors|routes|metrics|tiers|way|renewal\n");
     return EXIT_USAGE;
 }
 

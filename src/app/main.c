@@ -19,8 +19,17 @@ static const struct {
      "validate configuration and environment, start nothing"},
     {"token", command_token, "create USER [--tier TIER] [--service]",
      "make a client token; prints the token alone"},
-    {"docs", command_docs, "config|environment|errors|routes|metrics|way|renewal",
-     "print the README's tables"},
+    {"user", command_user, "show USER [--json]",
+     "a user: status, tier, own limits, what is left, state of the key"},
+    {"user", command_user, "set USER [--tier TIER] [--limit-usd N|none] ...",
+     "change tier, own limits and status; keyturn user lists all options"},
+    {"user", command_user, "boost USER --limit-usd N --until TIME [--json]",
+     "more budget for a time"},
+    {"tier", command_tier, "list [--json]", "the tiers of the configuration"},
+    {"tier", command_tier, "set USER TIER [--json]", "give a user another tier"},
+    {"usage", command_usage, "[--from DAY] [--to DAY] [--group-by G] [--csv|--json]",
+     "what was spent, by user, tier, model or day; this month by user"},
+    {"docs", command_docs, "PAGE", "print a table of the README; without PAGE: which there are"},
     {"--version", print_version, "", "print the version"},
     {"--help", print_help, "", "print this"},
 };
@@ -46,7 +55,7 @@ static int print_help(int argc, char **argv)
         "keyturn %s: one OpenRouter sub-key per end user, made, renewed and kept by the proxy\n\n",
         KEYTURN_VERSION);
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-        printf("  keyturn %-9s %-52s %s\n", commands[i].name, commands[i].usage, commands[i].text);
+        printf("  keyturn %-9s %-53s %s\n", commands[i].name, commands[i].usage, commands[i].text);
     buffer_init(&tables, 1 << 20);
     buffer_append(&tables, SPAN("\nEnvironment (each secret also as a file: <VARIABLE>_FILE):\n"));
     environment_print_help(&tables);

@@ -39,6 +39,7 @@ struct serve {
     struct upstream *upstream;
     struct fetcher *fetcher;
     struct metrics *metrics;
+    struct journal *journal; /* NULL: none could be kept */
     struct request_ids request_ids;
     struct flow_settings settings;
     struct flow flow;

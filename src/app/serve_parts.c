@@ -1,6 +1,7 @@
 /* The parts of the proxy: made from the configuration in the order they lean on each other, taken down in reverse. */
 #include "app/serve.h"
 
+#include "app/journal_place.h"
 #include "app/limits.h"
 #include "crypto/random.h"
 
@@ -54,9 +55,15 @@ void serve_open_flow(struct serve *s)
 {
     static const char *const prefixes[] = {STORE_WATCH_TOKEN, STORE_WATCH_KEY};
     const struct secret *management_key = &s->core.environment.management_key;
+    const struct secret *shared_key = &s->core.environment.shared_key;
     uint64_t map_seed[2] = {random_u64(), random_u64()};
     struct flow *flow = &s->flow;
+    char error[160] = "";
 
+    s->journal = journal_place_take(s->core.config.data_directory, error);
+    if (!s->journal)
+        log_warn(s->core.log, "no journal: settlements that Redis cannot take live in memory only",
+                 log_text("reason", error), log_text("directory", s->core.config.data_directory));
     flow->loop = s->core.loop;
     flow->log = s->core.log;
     flow->metrics = s->metrics;
@@ -65,6 +72,8 @@ void serve_open_flow(struct serve *s)
     flow->fetcher = s->fetcher;
     flow->vault = s->core.vault;
     flow->management_key = secret_is_set(management_key) ? management_key : NULL;
+    flow->shared_key = secret_is_set(shared_key) ? shared_key : NULL;
+    flow->journal = s->journal;
     flow->settings = &s->settings;
     flow->random = random_u64;
     flow->request_ids = &s->request_ids;
@@ -75,6 +84,7 @@ void serve_open_flow(struct serve *s)
     redis_watch(s->core.redis, &flow->watch, prefixes, sizeof(prefixes) / sizeof(*prefixes));
     api_open(&s->api, flow, s->core.redis);
     s->api.data = s->data;
+    s->api.admin_key = &s->core.environment.admin_key;
     vitals_open(&s->vitals, &s->api);
     s->flow_opened = true;
 }
@@ -112,6 +122,8 @@ void serve_close_parts(struct serve *s)
     core_close_redis(&s->core); /* before the flow: its watch and the gate's turn lean on them */
     if (s->flow_opened)
         flow_close(&s->flow);
+    if (s->journal)
+        journal_close(s->journal);
     gate_close(&s->gate);
     fetch_cancel(&s->self_check);
     upstream_close(s->upstream);
@@ -126,29 +138,30 @@ void serve_close_parts(struct serve *s)
 static void settle_settings(struct serve *s)
 {
     const struct config *config = &s->core.config;
-    int64_t quarter_ms = config->keys_expires_after / 4;
 
     s->settings.referer = text_or_none(config->upstream_referer);
     s->settings.title = text_or_none(config->upstream_title);
-    s->settings.default_tier = text_or_none(config->keys_default_tier);
+    s->settings.tiers = &config->tiers;
+    s->settings.default_tier = tiers_find(&config->tiers, span_of(config->keys_default_tier));
     s->settings.user_dev = s->core.environment.mode == MODE_DEVELOPMENT;
-    s->settings.key_limit_nano_usd = config->keys_limit;
-    limit_reset_parse(span_of(config->keys_limit_reset), &s->settings.key_limit_reset);
-    s->settings.key_expires_after_ms = config->keys_expires_after;
-    s->settings.key_renew_ahead_ms =
-        config->keys_renew_ahead < quarter_ms ? config->keys_renew_ahead : quarter_ms;
+    s->settings.key_renew_ahead_ms = config->keys_renew_ahead;
     s->settings.key_idle_ms = (uint64_t)config->keys_cache_idle;
     s->settings.cache_max = (size_t)config->keys_cache_max;
     s->settings.renewal_wait_ms = (uint64_t)config->renewal_wait;
     s->settings.renewal_pace_ms = (uint64_t)config->renewal_pace;
     s->settings.renewal_lease_ms = (uint64_t)config->renewal_lease;
     s->settings.control_ms = (uint64_t)config->renewal_call_timeout;
+    s->settings.hold_lease_ms = (uint64_t)config->quota_hold_lease;
+    s->settings.free_per_minute = config->free_models_requests_per_minute;
+    s->settings.free_per_day = config->free_models_requests_per_day;
+    s->settings.models_refresh_ms = (uint64_t)config->models_refresh;
     s->settings.sweep_every_ms = (uint64_t)config->renewal_sweep_every;
     s->settings.sweep_age_ms = (uint64_t)config->renewal_sweep_age;
     s->settings.head_stream_ms = (uint64_t)config->upstream_stream_timeout;
     s->settings.head_plain_ms = (uint64_t)config->upstream_head_timeout;
     s->settings.idle_ms = (uint64_t)config->upstream_idle_timeout;
     s->settings.body_max_bytes = (size_t)config->server_body_max;
+    s->settings.quota_comment = strcmp(config->server_quota_comment, "true") == 0;
 }
 
 static struct span text_or_none(const char *text)

@@ -64,6 +64,25 @@ struct span arena_format(struct arena *arena, const char *format, ...)
     return text ? (struct span){text, (size_t)size} : SPAN_NONE;
 }
 
+/* What was used is zero again, so that memory handed out is. */
+void arena_reset(struct arena *arena)
+{
+    struct arena_chunk *kept = arena->chunks;
+
+    if (!kept)
+        return;
+    arena->chunks = kept->next;
+    arena_end(arena, false);
+    if (kept->size != CHUNK_BYTES) {
+        must_free(kept);
+        return;
+    }
+    memset(kept->bytes, 0, kept->used);
+    kept->used = 0;
+    kept->next = NULL;
+    arena->chunks = kept;
+}
+
 void arena_done(struct arena *arena)
 {
     arena_end(arena, false);

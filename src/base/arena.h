@@ -21,6 +21,7 @@ void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for any 
 struct span arena_copy(struct arena *arena, struct span bytes);
 struct span arena_format(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void arena_reset(struct arena *arena); /* everything handed out ends; a chunk is kept */
 void arena_done(struct arena *arena);
 void arena_wipe(struct arena *arena); /* zeroes and ends */
 

@@ -27,6 +27,12 @@ bool fault_wants_no_retry(enum fault fault)
 bool fault_body(struct buffer *out, enum fault fault, struct span detail, struct span param,
                 struct span request_id)
 {
+    return fault_body_with(out, fault, detail, param, request_id, SPAN_NONE);
+}
+
+bool fault_body_with(struct buffer *out, enum fault fault, struct span detail, struct span param,
+                     struct span request_id, struct span members)
+{
     const struct fault_row *row = fault_row(fault);
     struct json j = json_into(out);
     json_open(&j, '{');
@@ -42,6 +48,7 @@ bool fault_body(struct buffer *out, enum fault fault, struct span detail, struct
     json_text(&j, param);
     json_name(&j, "request_id");
     json_text(&j, request_id);
+    json_members(&j, members);
     json_close(&j, '}');
     json_close(&j, '}');
     return json_ok(&j);

@@ -28,6 +28,10 @@
         "This credential is unknown, expired or revoked. Ask the operator for a new keyturn token.") \
     ROW(QUOTA_SPENT,        "quota_spent",         402, "insufficient_quota",    "insufficient_quota",        false, 0,                      \
         "This user's budget at OpenRouter is spent. It comes back with the next period, or with a higher tier.")    \
+    ROW(MODEL_NOT_ALLOWED,  "model_not_allowed",   403, "permission_error",      "model_not_allowed",         false, 0,                      \
+        "This user's tier does not include the model.")                                                             \
+    ROW(NO_OWN_KEY,         "no_own_key",          403, "permission_error",      "key_disabled",              false, 0,                      \
+        "This user's tier runs on the user's own provider key, and none is stored. Choose another tier.")           \
     ROW(USER_DISABLED,      "user_disabled",       403, "permission_error",      "user_disabled",             false, 0, \
         "This user is disabled. Ask the operator to enable it.") \
     ROW(KEY_DISABLED,       "key_disabled",        403, "permission_error",      "key_disabled",              false, 0, \
@@ -44,6 +48,18 @@
         "The request line is too long.") \
     ROW(BAD_EXPECTATION,    "bad_expectation",     417, "invalid_request_error", "expectation_failed",        false, 0, \
         "Only Expect: 100-continue is understood.") \
+    ROW(MESSAGES_SPENT,     "messages_spent",      429, "insufficient_quota",    "daily_message_limit_reached", false, 0,                    \
+        "This user's messages for today are used up. They come back at 00:00 UTC, or with a higher tier.")          \
+    ROW(TOO_FAST,           "too_fast",            429, "rate_limit_error",      "rate_limit_exceeded",       true,  1,                      \
+        "This user sent more requests in this minute than the tier allows. Retry after the given seconds.")         \
+    ROW(FREE_MODELS_MINUTE, "free_models_minute",  429, "rate_limit_error",      "rate_limit_exceeded",       true,  1,                      \
+        "The requests to free models that the whole account may make in this minute are used up. Retry after the given seconds, or choose a paid model.") \
+    ROW(FREE_MODELS_DAY,    "free_models_day",     429, "rate_limit_error",      "rate_limit_exceeded",       false, 0,                      \
+        "The requests to free models that the whole account may make today are used up. They come back at 00:00 UTC; choose a paid model until then.") \
+    ROW(TOO_MANY,           "too_many",            429, "rate_limit_error",      "too_many_concurrent_requests", true, 1,                    \
+        "This user has as many requests running as the tier allows. Retry when one has ended.")                     \
+    ROW(BUDGET_HELD,        "budget_held",         429, "rate_limit_error",      "budget_held",               true,  2,                      \
+        "What is left of this user's budget is held by the user's other running requests. Retry when one has ended.") \
     ROW(HEAD_TOO_LARGE,     "head_too_large",      431, "invalid_request_error", "headers_too_large",         false, 0, \
         "The request's header fields are too large or too many.") \
     ROW(INTERNAL,           "internal",            500, "server_error",          "internal_error",            true,  0, \
@@ -105,5 +121,8 @@ bool fault_wants_no_retry(enum fault fault);
  * table's sentence; a detail replaces it. param may be SPAN_NONE (null). */
 bool fault_body(struct buffer *out, enum fault fault, struct span detail, struct span param,
                 struct span request_id);
+/* The same with members of the caller's beside the standard ones: "\"limit\":1,\"remaining\":0". */
+bool fault_body_with(struct buffer *out, enum fault fault, struct span detail, struct span param,
+                     struct span request_id, struct span members);
 
 #endif

@@ -69,6 +69,14 @@ void json_raw(struct json *j, struct span json)
     put(j, json);
 }
 
+void json_members(struct json *j, struct span members)
+{
+    if (members.size == 0)
+        return;
+    before_value(j);
+    put(j, members);
+}
+
 static void put(struct json *j, struct span bytes)
 {
     if (!j->failed && !buffer_append(j->out, bytes))

@@ -29,6 +29,8 @@ void json_text(struct json *j, struct span text); /* SPAN_NONE writes null */
 void json_int(struct json *j, int64_t number);
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);
+void json_members(struct json *j,
+                  struct span members);          /* "name":value,... as they are; none is fine */
 void json_raw(struct json *j, struct span json); /* a whole JSON value, as it is */
 
 #endif

@@ -5,11 +5,11 @@
 #include "base/json_write.h"
 
 static const struct dialect_row rows[DIALECT_COUNT] = {
-    [DIALECT_CHAT] = {"chat", "/chat/completions", true},
-    [DIALECT_TEXT] = {"text", "/completions", true},
-    [DIALECT_RESPONSES] = {"responses", "/responses", true},
-    [DIALECT_MESSAGES] = {"messages", "/messages", false},
-    [DIALECT_EMBEDDINGS] = {"embeddings", "/embeddings", false},
+    [DIALECT_CHAT] = {"chat", "/chat/completions", CAP_MAX_TOKENS, true},
+    [DIALECT_TEXT] = {"text", "/completions", CAP_MAX_TOKENS, true},
+    [DIALECT_RESPONSES] = {"responses", "/responses", CAP_MAX_OUTPUT_TOKENS, true},
+    [DIALECT_MESSAGES] = {"messages", "/messages", CAP_MAX_TOKENS, false},
+    [DIALECT_EMBEDDINGS] = {"embeddings", "/embeddings", CAP_COUNT, false},
 };
 
 /* Anthropic's word for a status. */

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/fault.h"
+#include "domain/inference_body.h"
 
 enum dialect {
     DIALECT_CHAT,
@@ -21,6 +22,7 @@ enum dialect {
 struct dialect_row {
     const char *name;      /* "chat", ...: the metric's and the log's word */
     const char *path;      /* behind /v1 and behind the upstream's base: "/chat/completions" */
+    int cap;               /* enum output_cap: its output cap's name; CAP_COUNT: it has none */
     bool done_after_error; /* the API ends a stream with data: [DONE] also after an error event */
 };
 

@@ -1,16 +1,20 @@
 #include "domain/inference_body.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "domain/json_scan.h"
 #include "domain/json_text.h"
 
 enum { MEMBERS_MAX = 256, NAME_MAX_BYTES = 256, RESOLVED_MAX_BYTES = 4096 };
 
-/* A value (of no bytes: a place) that becomes the pseudonym between two texts. */
+/* A value (of no bytes: the place behind the open brace) that becomes another text. */
 struct edit {
-    struct span value, before, after;
+    struct span value;
+    char text[96];
 };
+
+enum { EDITS_MAX = 3 + CAP_COUNT };
 
 /* The bounds keep the comparison of all names cheap, whatever a client sends. */
 struct reader {
@@ -28,7 +32,11 @@ static bool read_model(struct reader *r, const struct json_member *member);
 static bool read_user(struct reader *r, const struct json_member *member);
 static bool read_safety_identifier(struct reader *r, const struct json_member *member);
 static bool read_stream(struct reader *r, const struct json_member *member);
+static bool read_cap(struct reader *r, const struct json_member *member);
 static bool refuse(struct reader *r, const char *detail, const char *param);
+static size_t collect_edits(const struct inference_body *parsed, struct span body,
+                            const struct body_edits *wanted, struct edit edits[EDITS_MAX]);
+static void sort_edits(struct edit *edits, size_t count);
 static char *put(char *at, struct span piece);
 
 static const struct field {
@@ -39,7 +47,13 @@ static const struct field {
     {"user", read_user},
     {"safety_identifier", read_safety_identifier},
     {"stream", read_stream},
+    {"max_tokens", read_cap},
+    {"max_completion_tokens", read_cap},
+    {"max_output_tokens", read_cap},
 };
+
+static const char *const cap_names[CAP_COUNT] = {"max_tokens", "max_completion_tokens",
+                                                 "max_output_tokens"};
 
 struct body_fault inference_body_read(struct span body, struct inference_body *ret_body)
 {
@@ -47,7 +61,7 @@ struct body_fault inference_body_read(struct span body, struct inference_body *r
     r.body = ret_body;
     r.fault = (struct body_fault){NULL, NULL};
     r.name_count = r.resolved_size = 0;
-    *ret_body = (struct inference_body){.model = SPAN_NONE};
+    *ret_body = (struct inference_body){.model = SPAN_NONE, .caps = {-1, -1, -1}};
 
     size_t bad_at;
     switch (json_scan(body, read_member, &r, &bad_at)) {
@@ -67,34 +81,33 @@ struct body_fault inference_body_read(struct span body, struct inference_body *r
     return r.fault;
 }
 
-bool inference_body_compose(const struct inference_body *parsed, struct span body,
-                            struct span pseudonym, struct buffer *out)
+int64_t inference_body_asked(const struct inference_body *parsed)
 {
-    struct span first = parsed->user_value, second = parsed->safety_value;
-    struct span before = SPAN("\""), after = SPAN("\"");
-    if (!first.at) {
-        first = (struct span){body.at + parsed->open_brace + 1, 0};
-        before = SPAN("\"user\":\"");
-        after = parsed->empty ? SPAN("\"") : SPAN("\",");
-    }
-    size_t size = body.size - first.size + before.size + pseudonym.size + after.size;
-    size += second.at ? pseudonym.size + 2 - second.size : 0;
-    char *room =
-        buffer_room(out, size); /* all of it, so that nothing is appended rather than half */
+    int64_t asked = -1;
+
+    for (int cap = 0; cap < CAP_COUNT; cap++)
+        if (parsed->caps[cap] > asked)
+            asked = parsed->caps[cap];
+    return asked;
+}
+
+bool inference_body_compose(const struct inference_body *parsed, struct span body,
+                            const struct body_edits *wanted, struct buffer *out)
+{
+    struct edit edits[EDITS_MAX];
+    size_t count = collect_edits(parsed, body, wanted, edits), size = body.size;
+    const char *at = body.at;
+    char *room, *end;
+
+    for (size_t i = 0; i < count; i++)
+        size += strlen(edits[i].text) - edits[i].value.size;
+    room = buffer_room(out, size); /* all of it, so that nothing is appended rather than half */
     if (!room)
         return false;
-
-    struct edit edits[] = {{first, before, after}, {second, SPAN("\""), SPAN("\"")}};
-    if (second.at && second.at < first.at) {
-        struct edit swap = edits[0];
-        edits[0] = edits[1];
-        edits[1] = swap;
-    }
-    const char *at = body.at;
-    char *end = room;
-    for (size_t i = 0; i < 2 && edits[i].value.at; i++) {
+    end = room;
+    for (size_t i = 0; i < count; i++) {
         end = put(end, (struct span){at, (size_t)(edits[i].value.at - at)});
-        end = put(put(put(end, edits[i].before), pseudonym), edits[i].after);
+        end = put(end, span_of(edits[i].text));
         at = edits[i].value.at + edits[i].value.size;
     }
     end = put(end, span_from(body, (size_t)(at - body.at)));
@@ -177,6 +190,80 @@ static bool read_stream(struct reader *r, const struct json_member *member)
         return refuse(r, "stream must be true or false.", "stream");
     r->body->stream = member->kind == JSON_TRUE;
     return true;
+}
+
+static bool read_cap(struct reader *r, const struct json_member *member)
+{
+    static const char *const details[CAP_COUNT] = {
+        "max_tokens must be a whole number of at least 1.",
+        "max_completion_tokens must be a whole number of at least 1.",
+        "max_output_tokens must be a whole number of at least 1."};
+    uint64_t tokens = 0;
+
+    for (int cap = 0; cap < CAP_COUNT; cap++) {
+        if (!span_equal(r->names[r->name_count - 1], span_of(cap_names[cap])))
+            continue;
+        r->body->cap_values[cap] = member->value;
+        if (member->kind == JSON_NULL)
+            return true;
+        if (member->kind != JSON_NUMBER || !span_u64(member->value, &tokens) || tokens == 0 ||
+            tokens > INT32_MAX)
+            return refuse(r, details[cap], cap_names[cap]);
+        r->body->caps[cap] = (int64_t)tokens;
+    }
+    return true;
+}
+
+/* In the order in which they stand in the body: insertions behind the brace first. */
+static size_t collect_edits(const struct inference_body *parsed, struct span body,
+                            const struct body_edits *wanted, struct edit edits[EDITS_MAX])
+{
+    struct span behind_brace = {body.at + parsed->open_brace + 1, 0};
+    bool asked = inference_body_asked(parsed) >= 0, follows = !parsed->empty;
+    struct span cap_value = parsed->cap_values[wanted->cap];
+    size_t count = 0;
+
+    if (wanted->cap_tokens >= 0 && !asked && cap_value.at) { /* it stands there as null */
+        edits[count].value = cap_value;
+        snprintf(edits[count++].text, sizeof(edits->text), "%lld", (long long)wanted->cap_tokens);
+    } else if (wanted->cap_tokens >= 0 && !asked) {
+        edits[count].value = behind_brace;
+        snprintf(edits[count++].text, sizeof(edits->text), "\"%s\":%lld%s", cap_names[wanted->cap],
+                 (long long)wanted->cap_tokens, follows || !parsed->user_value.at ? "," : "");
+    }
+    if (!parsed->user_value.at) {
+        edits[count].value = behind_brace;
+        snprintf(edits[count++].text, sizeof(edits->text), "\"user\":\"%.*s\"%s",
+                 SPAN_PRINT(wanted->pseudonym), follows ? "," : "");
+    }
+    for (int i = 0; i < 2; i++) {
+        struct span value = i == 0 ? parsed->user_value : parsed->safety_value;
+        if (!value.at)
+            continue;
+        edits[count].value = value;
+        snprintf(edits[count++].text, sizeof(edits->text), "\"%.*s\"",
+                 SPAN_PRINT(wanted->pseudonym));
+    }
+    for (int cap = 0; cap < CAP_COUNT; cap++) {
+        if (wanted->cap_tokens < 0 || parsed->caps[cap] <= wanted->cap_tokens)
+            continue;
+        edits[count].value = parsed->cap_values[cap];
+        snprintf(edits[count++].text, sizeof(edits->text), "%lld", (long long)wanted->cap_tokens);
+    }
+    sort_edits(edits, count);
+    return count;
+}
+
+/* Stable: two insertions at one place keep their order. */
+static void sort_edits(struct edit *edits, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct edit edit = edits[i];
+        size_t at = i;
+        for (; at > 0 && edits[at - 1].value.at > edit.value.at; at--)
+            edits[at] = edits[at - 1];
+        edits[at] = edit;
+    }
 }
 
 static bool refuse(struct reader *r, const char *detail, const char *param)

@@ -9,16 +9,27 @@
 
 #include "base/buffer.h"
 
+/* The fields that cap the output; which of them a dialect uses is domain/dialect.h's. */
+enum output_cap { CAP_MAX_TOKENS, CAP_MAX_COMPLETION_TOKENS, CAP_MAX_OUTPUT_TOKENS, CAP_COUNT };
+
 struct inference_body {
-    struct span model; /* without quotes; SPAN_NONE when absent or null */
-    bool
-        model_escaped; /* model has escapes (PHP writes "openai\/gpt-4o"): json_resolve before comparing it */
-    struct span user; /* the client's own; SPAN_NONE when absent, null or written with escapes */
+    struct span model;  /* without quotes, escapes not resolved; SPAN_NONE when absent or null */
+    bool model_escaped; /* resolve it (domain/json_text.h) before comparing */
+    struct span user;   /* the client's own; SPAN_NONE when absent or not a plain string */
     bool stream;
-    struct span user_value;   /* raw value to replace; SPAN_NONE: insert instead */
-    struct span safety_value; /* the same for safety_identifier */
-    size_t open_brace;        /* offset of the object's { */
-    bool empty;               /* the object has no members */
+    int64_t caps[CAP_COUNT];           /* as asked; -1: absent or null */
+    struct span cap_values[CAP_COUNT]; /* raw values, to be replaced */
+    struct span user_value;            /* raw value to replace; SPAN_NONE: insert instead */
+    struct span safety_value;          /* the same for safety_identifier */
+    size_t open_brace;                 /* offset of the object's { */
+    bool empty;                        /* the object has no members */
+};
+
+/* What keyturn sets. */
+struct body_edits {
+    struct span pseudonym; /* needs no escaping */
+    enum output_cap cap;   /* the field to insert when the client sent none */
+    int64_t cap_tokens;    /* -1: leave the caps as they are */
 };
 
 struct body_fault {
@@ -30,9 +41,11 @@ struct body_fault {
  * members or longer names than any sane request has, model or user neither a string nor null, stream neither a boolean
  * nor null. */
 struct body_fault inference_body_read(struct span body, struct inference_body *ret_body);
-/* The same bytes with `user` (and safety_identifier, if the client sent one) set to the pseudonym, which needs no
- * escaping. False when out is full. */
+/* The largest cap the client asked for, -1 for none. */
+int64_t inference_body_asked(const struct inference_body *parsed);
+/* The same bytes with `user` (and safety_identifier, if the client sent one) set to the pseudonym, and every output cap
+ * above edits->cap_tokens lowered to it, or one inserted where there is none. False when out is full. */
 bool inference_body_compose(const struct inference_body *parsed, struct span body,
-                            struct span pseudonym, struct buffer *out);
+                            const struct body_edits *edits, struct buffer *out);
 
 #endif

@@ -18,7 +18,15 @@ static const char *const health_names[] = {
     [KEY_MANAGEMENT_REFUSED] = "management_refused",
 };
 
-static void put_limit(struct json *j, const struct key_wish *wish);
+static const char *const usage_fields[LIMIT_RESETS] = {
+    [LIMIT_RESET_NONE] = "usage",
+    [LIMIT_RESET_DAILY] = "usage_daily",
+    [LIMIT_RESET_WEEKLY] = "usage_weekly",
+    [LIMIT_RESET_MONTHLY] = "usage_monthly",
+};
+
+static void put_limit(struct json *j, int64_t limit_nano_usd);
+static void put_limit_reset(struct json *j, const char *reset);
 static void put_expiry(struct json *j, int64_t expires_at_ms);
 static yyjson_doc *body_parse(struct span body);
 static yyjson_val *data_of(yyjson_val *root);
@@ -27,6 +35,8 @@ static bool facts_read(yyjson_val *data, struct key_facts *ret_facts);
 static bool hash_read(yyjson_val *data, char ret_hash[KEY_HASH_SIZE + 1]);
 static void hash_compute(struct span key, char ret_hash[KEY_HASH_SIZE + 1]);
 static bool amount_read(yyjson_val *data, const char *name, int64_t *ret_nano_usd);
+static int64_t billed_read(yyjson_val *data);
+static bool pico_read(yyjson_val *data, const char *name, int64_t *ret_pico_usd);
 static int64_t time_read(yyjson_val *data, const char *name);
 static bool key_is_plausible(struct span key);
 
@@ -36,7 +46,9 @@ bool key_api_compose_create(const struct key_wish *wish, struct buffer *out)
     json_open(&j, '{');
     json_name(&j, "name");
     json_text(&j, wish->name);
-    put_limit(&j, wish);
+    put_limit(&j, wish->limit_nano_usd);
+    if (wish->limit_nano_usd >= 0 && limit_reset_name(wish->limit_reset))
+        put_limit_reset(&j, limit_reset_name(wish->limit_reset));
     put_expiry(&j, wish->expires_at_ms);
     if (wish->external_user.at) {
         json_name(&j, "external");
@@ -45,6 +57,16 @@ bool key_api_compose_create(const struct key_wish *wish, struct buffer *out)
         json_text(&j, wish->external_user);
         json_close(&j, '}');
     }
+    json_close(&j, '}');
+    return json_ok(&j);
+}
+
+bool key_api_compose_limit(int64_t limit_nano_usd, enum limit_reset limit_reset, struct buffer *out)
+{
+    struct json j = json_into(out);
+    json_open(&j, '{');
+    put_limit(&j, limit_nano_usd);
+    put_limit_reset(&j, limit_nano_usd >= 0 ? limit_reset_name(limit_reset) : NULL);
     json_close(&j, '}');
     return json_ok(&j);
 }
@@ -133,21 +155,25 @@ const char *key_health_name(enum key_health health)
     return health_names[health];
 }
 
-static void put_limit(struct json *j, const struct key_wish *wish)
+static void put_limit(struct json *j, int64_t limit_nano_usd)
 {
+    char amount[NANO_USD_TEXT_SIZE];
     json_name(j, "limit");
-    if (wish->limit_nano_usd < 0) {
+    if (limit_nano_usd < 0) {
         json_null(j);
         return;
     }
-    char amount[NANO_USD_TEXT_SIZE];
-    nano_usd_text(wish->limit_nano_usd, amount);
+    nano_usd_text(limit_nano_usd, amount);
     json_raw(j, span_of(amount));
-    const char *reset = limit_reset_name(wish->limit_reset);
-    if (reset) {
-        json_name(j, "limit_reset");
+}
+
+static void put_limit_reset(struct json *j, const char *reset)
+{
+    json_name(j, "limit_reset");
+    if (reset)
         json_text(j, span_of(reset));
-    }
+    else
+        json_null(j);
 }
 
 static void put_expiry(struct json *j, int64_t expires_at_ms)
@@ -190,7 +216,11 @@ static bool facts_read(yyjson_val *data, struct key_facts *ret_facts)
               sizeof(ret_facts->name)); /* too long is not ours: empty */
     ret_facts->has_limit = amount_read(data, "limit", &ret_facts->limit_nano_usd);
     ret_facts->has_remaining = amount_read(data, "limit_remaining", &ret_facts->remaining_nano_usd);
-    amount_read(data, "usage", &ret_facts->usage_nano_usd);
+    limit_reset_parse(text_of(data, "limit_reset"), &ret_facts->limit_reset);
+    for (size_t i = 0; i < LIMIT_RESETS; i++)
+        if (!amount_read(data, usage_fields[i], &ret_facts->usage_nano_usd[i]))
+            ret_facts->usage_nano_usd[i] = -1;
+    ret_facts->billed_nano_usd = billed_read(data);
     ret_facts->expires_at_ms = time_read(data, "expires_at");
     ret_facts->created_at_ms = time_read(data, "created_at");
     return hash_read(data, ret_facts->hash);
@@ -226,6 +256,27 @@ static bool amount_read(yyjson_val *data, const char *name, int64_t *ret_nano_us
     if (!nano_usd_parse(text, ret_nano_usd))
         *ret_nano_usd = span_starts(text, SPAN("-")) ? 0 : INT64_MAX;
     return true;
+}
+
+/* A sum of many costs, perhaps added up as binary fractions: 0.30000000000000004 means 0.3. */
+static int64_t billed_read(yyjson_val *data)
+{
+    const int64_t pico_per_nano = 1000, pico_max = INT64_MAX / 4;
+    yyjson_val *byok_told = yyjson_obj_get(data, "byok_usage"); /* older answers have none */
+    int64_t credits, byok = 0;
+    if (!pico_read(data, "usage", &credits) || credits > pico_max)
+        return -1;
+    if (byok_told && !yyjson_is_null(byok_told) && !pico_read(data, "byok_usage", &byok))
+        return -1;
+    return byok > pico_max ? -1 : (credits + byok + pico_per_nano / 2) / pico_per_nano;
+}
+
+static bool pico_read(yyjson_val *data, const char *name, int64_t *ret_pico_usd)
+{
+    yyjson_val *value = yyjson_obj_get(data, name);
+    return yyjson_is_raw(value) &&
+           pico_usd_parse((struct span){yyjson_get_raw(value), yyjson_get_len(value)},
+                          ret_pico_usd);
 }
 
 static int64_t time_read(yyjson_val *data, const char *name)

@@ -3,7 +3,7 @@
  *
  * Owns      nothing; texts are copied into the results, the plaintext key into a secret.
  * Fails     false when the answer is not what was asked for (the caller treats that as "unknown").
- * Source    openrouter-api 1.2 to 1.4, 5.3
+ * Source    openrouter-api 1.2 to 1.5, 5.3
  */
 #ifndef KEYTURN_DOMAIN_KEY_API_H
 #define KEYTURN_DOMAIN_KEY_API_H
@@ -25,12 +25,19 @@ struct key_facts {
     char hash[KEY_HASH_SIZE + 1], name[KEY_NAME_MAX + 1];
     bool disabled;
     bool has_limit, has_remaining;
-    int64_t limit_nano_usd, remaining_nano_usd, usage_nano_usd;
-    int64_t expires_at_ms; /* 0: never or not told */
-    int64_t created_at_ms; /* 0: not told */
+    int64_t limit_nano_usd, remaining_nano_usd;
+    enum limit_reset limit_reset; /* none, too, when it is not told or none we know */
+    int64_t
+        usage_nano_usd[LIMIT_RESETS]; /* in the current day, week ...; none: ever; -1: not told */
+    int64_t billed_nano_usd; /* ever: credits and BYOK, to the nearest nano-USD; -1: not told */
+    int64_t expires_at_ms;   /* 0: never or not told */
+    int64_t created_at_ms;   /* 0: not told */
 };
 
 bool key_api_compose_create(const struct key_wish *wish, struct buffer *out);
+/* PATCH: both fields are there always, so that what a key had before does not stay. -1: unlimited. */
+bool key_api_compose_limit(int64_t limit_nano_usd, enum limit_reset limit_reset,
+                           struct buffer *out);
 /* key from `key` or data.key; hash from data.hash, hash, or SHA-256 of the key. */
 bool key_api_read_created(struct span body, struct secret *ret_key, struct key_facts *ret_facts);
 bool key_api_read_key(struct span body, struct key_facts *ret_facts);

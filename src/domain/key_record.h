@@ -13,6 +13,7 @@ enum { KEY_HASH_SIZE = 64, KEY_NAME_MAX = 160, KEY_SEALED_MAX = 512 };
 
 enum key_state { KEY_ABSENT, KEY_ACTIVE, KEY_DISABLED };
 enum limit_reset { LIMIT_RESET_NONE, LIMIT_RESET_DAILY, LIMIT_RESET_WEEKLY, LIMIT_RESET_MONTHLY };
+enum { LIMIT_RESETS = LIMIT_RESET_MONTHLY + 1 };
 
 struct key_record {
     enum key_state state;

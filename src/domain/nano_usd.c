@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { NANO_PLACES = 9 };
+enum { NANO_PLACES = 9, PICO_PLACES = 12 };
 
 /* The parts of a JSON number without a sign. */
 struct decimal {
@@ -11,6 +11,7 @@ struct decimal {
     int64_t exponent;
 };
 
+static bool parse_places(struct span text, int places, int64_t *ret_value);
 static bool decimal_parse(struct span text, struct decimal *ret_decimal);
 static struct span take_digits(struct span *text);
 static bool take_exponent(struct span *text, int64_t *ret_exponent);
@@ -19,23 +20,12 @@ static bool times_ten_and(uint64_t *value, unsigned digit);
 
 bool nano_usd_parse(struct span text, int64_t *ret_nano_usd)
 {
-    struct decimal decimal;
-    if (!decimal_parse(text, &decimal))
-        return false;
-    int64_t place = (int64_t)decimal.whole.size - 1 + decimal.exponent + NANO_PLACES;
-    uint64_t value = 0;
-    bool beyond = false;
-    if (!add_digits(decimal.whole, &place, &value, &beyond) ||
-        !add_digits(decimal.fraction, &place, &value, &beyond))
-        return false;
-    for (; value > 0 && place >= 0; place--)
-        if (!times_ten_and(&value, 0))
-            return false;
-    value += beyond ? 1 : 0;
-    if (value > INT64_MAX)
-        return false;
-    *ret_nano_usd = (int64_t)value;
-    return true;
+    return parse_places(text, NANO_PLACES, ret_nano_usd);
+}
+
+bool pico_usd_parse(struct span text, int64_t *ret_pico_usd)
+{
+    return parse_places(text, PICO_PLACES, ret_pico_usd);
 }
 
 void nano_usd_text(int64_t nano_usd, char ret_text[NANO_USD_TEXT_SIZE])
@@ -49,6 +39,28 @@ void nano_usd_text(int64_t nano_usd, char ret_text[NANO_USD_TEXT_SIZE])
     if (ret_text[length - 1] == '.')
         length--;
     ret_text[length] = '\0';
+}
+
+/* In units of the given decimal place. */
+static bool parse_places(struct span text, int places, int64_t *ret_value)
+{
+    struct decimal decimal;
+    if (!decimal_parse(text, &decimal))
+        return false;
+    int64_t place = (int64_t)decimal.whole.size - 1 + decimal.exponent + places;
+    uint64_t value = 0;
+    bool beyond = false;
+    if (!add_digits(decimal.whole, &place, &value, &beyond) ||
+        !add_digits(decimal.fraction, &place, &value, &beyond))
+        return false;
+    for (; value > 0 && place >= 0; place--)
+        if (!times_ten_and(&value, 0))
+            return false;
+    value += beyond ? 1 : 0;
+    if (value > INT64_MAX)
+        return false;
+    *ret_value = (int64_t)value;
+    return true;
 }
 
 static bool decimal_parse(struct span text, struct decimal *ret_decimal)
@@ -94,7 +106,7 @@ static bool take_exponent(struct span *text, int64_t *ret_exponent)
     return digits.size > 0;
 }
 
-/* place is the power of ten of the next digit, counted in nanos; digits beyond the last place only say "more". */
+/* place is the power of ten of the next digit, counted in units; digits beyond the last place only say "more". */
 static bool add_digits(struct span digits, int64_t *place, uint64_t *value, bool *beyond)
 {
     for (size_t i = 0; i < digits.size; i++, --*place) {

@@ -13,6 +13,8 @@ enum { NANO_USD_TEXT_SIZE = 32 };
 
 /* Decimal USD text, exponent allowed ("3E-7"), to nano-USD; rounds up beyond nine places; false for anything else. */
 bool nano_usd_parse(struct span text, int64_t *ret_nano_usd);
+/* The same in pico-USD, 1e-12 dollar: what one token costs. */
+bool pico_usd_parse(struct span text, int64_t *ret_pico_usd);
 /* "12.5", "0.00158142": the shortest exact decimal. */
 void nano_usd_text(int64_t nano_usd, char ret_text[NANO_USD_TEXT_SIZE]);
 

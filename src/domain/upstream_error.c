@@ -7,6 +7,8 @@
 #include "base/json_write.h"
 
 enum { BODY_MAX = 256 * 1024, LIST_ITEM_MAX = 96 };
+#define LEAST_EPOCH_MS INT64_C(100000000000) /* 1973 in milliseconds, the year 5138 in seconds */
+#define LEAST_EPOCH_S INT64_C(1000000000)    /* 2001 */
 
 /* What the body told, before anything is concluded from it. */
 struct told {
@@ -102,6 +104,15 @@ static const struct text_row {
     {403, "Workspace ", " budget of ", UPSTREAM_ERROR_BUDGET},
 };
 
+/* Which limit on free models a 429 means, by its source or by its text. */
+static const struct free_row {
+    const char *source, *part;
+    enum free_window window;
+} free_limits[] = {
+    {"openrouter_free_tier_per_minute", "free-models-per-min", FREE_WINDOW_MINUTE},
+    {"openrouter_free_tier_daily", "free-models-per-day", FREE_WINDOW_DAY},
+};
+
 static void told_read(yyjson_val *root, struct told *ret_told, struct upstream_error *ret_error);
 static yyjson_val *error_of(yyjson_val *root);
 static struct span text_of(yyjson_val *object, const char *name);
@@ -111,6 +122,8 @@ static enum upstream_error_class classify(const struct told *told);
 static enum upstream_error_class classify_money(const struct told *told);
 static const struct text_row *text_row_of(const struct told *told);
 static const struct source_row *source_row_of(struct span source);
+static enum free_window free_window_of(const struct told *told);
+static int64_t reset_of(yyjson_val *headers);
 static struct status_row status_row_of(int status);
 static void put_metadata(struct json *j, const struct upstream_error *error);
 static void put_text(struct json *j, const char *name, struct span text);
@@ -124,6 +137,7 @@ void upstream_error_read(int status, struct span body, struct upstream_error *re
                           : NULL;
     told_read(yyjson_doc_get_root(doc), &told, ret_error);
     ret_error->class = classify(&told);
+    ret_error->free_window = free_window_of(&told);
     upstream_message_clean(told.message, ret_error->message, sizeof(ret_error->message));
     upstream_message_clean(told.error_type, ret_error->error_type, sizeof(ret_error->error_type));
     upstream_message_clean(told.provider_name, ret_error->provider_name,
@@ -135,6 +149,13 @@ const char *upstream_error_class_name(enum upstream_error_class class)
 {
     assert((size_t) class < sizeof(classes) / sizeof(*classes));
     return classes[class].name;
+}
+
+int64_t upstream_error_reset_ms(const struct upstream_error *error, int64_t now_ms)
+{
+    if (error->free_reset >= LEAST_EPOCH_MS || error->free_reset == 0)
+        return error->free_reset;
+    return error->free_reset * 1000 + (error->free_reset >= LEAST_EPOCH_S ? 0 : now_ms);
 }
 
 bool upstream_error_body(const struct upstream_error *error, int status, struct span request_id,
@@ -189,6 +210,7 @@ static void told_read(yyjson_val *root, struct told *ret_told, struct upstream_e
     list_read(yyjson_obj_get(metadata, "reasons"), ret_error->reasons, sizeof(ret_error->reasons));
     list_read(yyjson_obj_get(metadata, "patterns"), ret_error->patterns,
               sizeof(ret_error->patterns));
+    ret_error->free_reset = reset_of(yyjson_obj_get(metadata, "headers"));
     ret_error->retry_hinted =
         yyjson_is_true(yyjson_obj_get(yyjson_obj_get(error, "availability"), "retryable"));
 }
@@ -299,6 +321,35 @@ static const struct source_row *source_row_of(struct span source)
         if (span_equal(source, span_of(sources[i].source)))
             return &sources[i];
     return NULL;
+}
+
+static enum free_window free_window_of(const struct told *told)
+{
+    for (size_t i = 0; told->status == 429 && i < sizeof(free_limits) / sizeof(*free_limits); i++)
+        if (span_equal(told->limit_source, span_of(free_limits[i].source)) ||
+            span_contains(told->message, span_of(free_limits[i].part)))
+            return free_limits[i].window;
+    return FREE_WINDOW_NONE;
+}
+
+/* A text or a number; 0 for what is no such time. */
+static int64_t reset_of(yyjson_val *headers)
+{
+    int64_t reset = 0;
+    size_t i, count;
+    yyjson_val *name, *value;
+
+    yyjson_obj_foreach (headers, i, count, name, value) {
+        struct span is = {yyjson_get_str(name), yyjson_get_len(name)};
+        struct span text = {yyjson_get_str(value), yyjson_get_len(value)};
+        if (!span_equal_nocase(is, SPAN("X-RateLimit-Reset")))
+            continue;
+        if (yyjson_is_int(value))
+            reset = yyjson_get_sint(value);
+        else if (!yyjson_is_str(value) || !span_i64(text, &reset))
+            reset = 0;
+    }
+    return reset > 0 ? reset : 0;
 }
 
 static struct status_row status_row_of(int status)

@@ -8,6 +8,7 @@
 #define KEYTURN_DOMAIN_UPSTREAM_ERROR_H
 
 #include "base/buffer.h"
+#include "domain/free_model.h"
 #include "domain/upstream_message.h"
 
 enum upstream_error_class {
@@ -34,11 +35,17 @@ struct upstream_error {
         [256]; /* metadata.reasons, a JSON array of texts, cleaned; empty when there were none */
     char patterns[256]; /* metadata.patterns, likewise */
     bool retry_hinted;  /* error.availability.retryable */
+    enum free_window
+        free_window;    /* 429: this limit on free models, the whole account's, is used up */
+    int64_t free_reset; /* X-RateLimit-Reset beside it, as told; 0: it was not */
 };
 
 /* Accepts the chat, Messages and Responses shapes on every route. */
 void upstream_error_read(int status, struct span body, struct upstream_error *ret_error);
 const char *upstream_error_class_name(enum upstream_error_class class);
+/* free_reset as unix milliseconds: OpenRouter sends those; seconds, since 1970 or from now, are told by their size. 0: it
+ * was not told. */
+int64_t upstream_error_reset_ms(const struct upstream_error *error, int64_t now_ms);
 
 /* Says of itself that it will be over soon. */
 static inline bool upstream_error_is_passing(int status)

@@ -167,7 +167,7 @@ static void on_gone(struct visit *visit)
 
     x->client = NULL;
     x->client_gone = true;
-    x->credential = (struct credential){0};
+    x->caller.credential = (struct credential){0};
     metric_add(x->flow->metrics, MEASURE_CLIENT_GONE, x->dialect, 0, 1);
     loop_post(x->flow->loop, &x->turn);
 }
@@ -175,37 +175,30 @@ static void on_gone(struct visit *visit)
 /* What outlives the client is copied; the credential is not: it is used at once. */
 static void copy_head(struct exchange *x, const struct request_head *head)
 {
-    struct span authorizations[4], api_keys[4];
-    size_t authorization_count = 0, api_key_count = 0;
     struct span id = header_find(head->headers, SPAN("x-request-id"));
-    struct span end_user = header_find(head->headers, SPAN("x-keyturn-user"));
 
     for (size_t i = 0; i < head->headers.count; i++) {
         const struct header *field = &head->headers.rows[i];
-        if (span_equal_nocase(field->name, SPAN("authorization")) && authorization_count < 4)
-            authorizations[authorization_count++] = field->value;
-        else if (span_equal_nocase(field->name, SPAN("x-api-key")) && api_key_count < 4)
-            api_keys[api_key_count++] = field->value;
-        else if (header_passes_up(field->name) && header_value_is_fine(field->value) &&
-                 x->passed_count < PASSED_HEADERS_MAX)
+        if (header_passes_up(field->name) && header_value_is_fine(field->value) &&
+            x->passed_count < PASSED_HEADERS_MAX)
             x->passed[x->passed_count++] = (struct header){arena_copy(&x->memory, field->name),
                                                            arena_copy(&x->memory, field->value)};
     }
-    x->credential = credential_read(authorizations, authorization_count, api_keys, api_key_count);
+    caller_read(&x->caller, head->headers);
+    x->wants_comment = exchange_wants_comment(x, head->headers);
     if (request_id_is_fine(id))
         x->echoed_id = arena_copy(&x->memory, id);
-    if (end_user.at)
-        x->end_user = arena_copy(&x->memory, end_user);
 }
 
 static void exchange_free(struct exchange *x)
 {
-    assert(!upstream_call_is_open(&x->call) && !x->client && !deadline_is_set(&x->pause));
+    assert(!upstream_call_is_open(&x->call) && !x->client && !store_call_is_open(&x->extend.call));
+    deadline_leave(&x->pause);
     turn_cancel(&x->turn);
     list_remove(&x->in_flight);
     x->flow->exchange_count--;
     x->flow->drain_count -= x->drains;
-    secret_done(&x->identity.proof);
+    caller_done(&x->caller);
     buffer_done(&x->body);
     buffer_done(&x->sent_body);
     buffer_done(&x->up.held);

@@ -22,11 +22,19 @@ struct flow;
 #define EXCHANGE_WAY(ROW) \
     ROW(ask_identity, "whose token is it: from the cache, or one read in Redis") \
     ROW(got_identity, "the user, or 401") \
-    ROW(ask_body, "100 Continue; the whole body is read before anything is sent: a retry must be " \
-                  "the same bytes") \
-    ROW(got_body, "strict JSON, no field twice; our pseudonym goes into `user`") \
-    ROW(ask_quota, "may this user: one script in Redis (limits and the hold join here)") \
-    ROW(got_quota, "the tier, or 403") \
+    ROW(ask_body, \
+        "100 Continue; the whole body is read before anything is sent: a retry must be the same " \
+        "bytes") \
+    ROW(got_body, "strict JSON, no field twice; every model it names") \
+    ROW(ask_tier, "the user's tier: remembered, or one read in Redis") \
+    ROW(got_tier, "what it allows: the model, or 403") \
+    ROW(ask_quota, \
+        "one script in Redis: status, minute, day, budget, concurrency; takes the hold") \
+    ROW(got_quota, "the hold and the tokens it pays for, or which limit refused") \
+    ROW(ask_free, \
+        "a free model: one of the account's requests, shared by one script in Redis; or, when " \
+        "OpenRouter says they are used up, closes them for everybody") \
+    ROW(got_free, "on, or which limit of the account refused and until when") \
     ROW(ask_key, "the user's own sub-key: open in this process, or one read in Redis") \
     ROW(got_key, "none yet, or expired: it is made; else on") \
     ROW(ask_renewal, "one renewal for everybody: verify, create, commit") \
@@ -36,10 +44,10 @@ struct flow;
     ROW(got_error, \
         "whose fault: the key's (renew, retry), the upstream's (retry once), the client's (tell)") \
     ROW(wait_retry, "a pause before the second try") \
-    ROW(relay, "bytes down as they come, pressure up") \
+    ROW(relay, "bytes down as they come, pressure up, the meter beside") \
     ROW(answer_error, "OpenRouter's error in our shape, without what clients must not see") \
     ROW(answer_fault, "our error, as a reply or as the stream's last event") \
-    ROW(settle, "what happened goes into the log and the measures (the ledger joins here)") \
+    ROW(settle, "the cost goes to the quotas and the books; unknown: it is looked up first") \
     ROW(finish, "everything given back")
 
 /* From a route's handler: attaches itself to the client. */

@@ -3,46 +3,32 @@
 
 enum { AHEAD_EVERY_MS = 30000, OUTAGE_PAUSE_MS = 500 };
 
+static int64_t ahead_ms(const struct exchange *x);
+static bool wants_higher_limit(const struct exchange *x);
+static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason);
+static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome outcome);
 static enum verdict name_end_user(struct exchange *x);
-static enum verdict user_known(struct exchange *x, struct span user, enum exchange_at next);
+static enum verdict caller_is_refused(struct exchange *x);
 
 enum verdict exchange_ask_identity(struct exchange *x)
 {
-    struct flow *flow = x->flow;
-
-    switch (x->credential.kind) {
-    case CREDENTIAL_NONE:
-        return flow->settings->user_dev ? user_known(x, SPAN("dev"), EXCHANGE_AT_ask_body)
-                                        : exchange_fail(x, FAULT_NO_CREDENTIAL);
-    case CREDENTIAL_UNKNOWN:
-        return exchange_fail(x, FAULT_BAD_CREDENTIAL);
-    case CREDENTIAL_TWO:
-        return exchange_fail(x, FAULT_TWO_CREDENTIALS);
-    case CREDENTIAL_TOKEN:
-        break;
-    }
     x->at = EXCHANGE_AT_got_identity;
-    identity_ask(&flow->identities, &x->identity, x->credential.id, x->credential.secret, &x->turn);
-    x->credential = (struct credential){0};
+    caller_ask(x->flow, &x->caller, &x->turn);
     return GO_ON;
 }
 
 enum verdict exchange_got_identity(struct exchange *x)
 {
-    switch (x->identity.verdict) {
-    case IDENTITY_WAITING:
+    switch (caller_got(&x->caller, x->user)) {
+    case CALLER_WAITING:
         return WAIT;
-    case IDENTITY_UNKNOWN:
-        return exchange_fail(x, FAULT_BAD_CREDENTIAL);
-    case IDENTITY_STORE_DOWN:
-        return exchange_fail(x, FAULT_STORE_DOWN);
-    case IDENTITY_USER:
-        return user_known(x, span_of(x->identity.user), EXCHANGE_AT_ask_body);
-    case IDENTITY_SERVICE:
+    case CALLER_REFUSED:
+        return caller_is_refused(x);
+    case CALLER_USER:
+    case CALLER_SERVICE: /* the body names the end user */
         break;
     }
-    return x->end_user.at ? user_known(x, x->end_user, EXCHANGE_AT_ask_body)
-                          : exchange_go(x, EXCHANGE_AT_ask_body);
+    return exchange_go(x, EXCHANGE_AT_ask_body);
 }
 
 enum verdict exchange_ask_body(struct exchange *x)
@@ -70,35 +56,20 @@ enum verdict exchange_got_body(struct exchange *x)
     if (wrong.detail)
         return exchange_fail_because(x, FAULT_BAD_REQUEST, span_of(wrong.detail),
                                      span_of(wrong.param));
+    if (!exchange_read_names(x))
+        return exchange_fail_because(
+            x, FAULT_BAD_REQUEST,
+            SPAN("A field that names a model is not well-formed, or too many models are named."),
+            SPAN("model"));
     if (!x->user[0])
         return name_end_user(x);
-    return exchange_go(x, EXCHANGE_AT_ask_quota);
-}
-
-enum verdict exchange_ask_quota(struct exchange *x)
-{
-    x->at = EXCHANGE_AT_got_quota;
-    user_admit(x->flow->store, &x->admission, span_of(x->user), x->flow->settings->default_tier,
-               &x->turn);
-    return WAIT;
-}
-
-enum verdict exchange_got_quota(struct exchange *x)
-{
-    if (store_call_is_open(&x->admission.call))
-        return WAIT;
-    if (x->admission.call.end != STORE_OK)
-        return exchange_fail(x, FAULT_STORE_DOWN);
-    if (x->admission.status == USER_UNKNOWN)
-        return exchange_fail(x, FAULT_BAD_CREDENTIAL);
-    if (x->admission.status == USER_DISABLED)
-        return exchange_fail(x, FAULT_USER_DISABLED);
-    span_text(span_of(x->admission.tier), x->tier, sizeof(x->tier));
-    return exchange_go(x, exchange_client_left(x) ? EXCHANGE_AT_settle : EXCHANGE_AT_ask_key);
+    return exchange_go(x, EXCHANGE_AT_ask_tier);
 }
 
 enum verdict exchange_ask_key(struct exchange *x)
 {
+    if (x->shared_key)
+        return exchange_go(x, EXCHANGE_AT_ask_upstream);
     x->at = EXCHANGE_AT_got_key;
     key_ask(&x->flow->keyring, &x->key, span_of(x->user), &x->turn);
     return GO_ON;
@@ -138,10 +109,11 @@ enum verdict exchange_got_key(struct exchange *x)
     left_ms = key->expires_at_ms ? key->expires_at_ms - loop_wall_ms(flow->loop) : INT64_MAX;
     if (left_ms <= 0 && !x->renewed && !x->outage)
         return exchange_go(x, EXCHANGE_AT_ask_renewal);
-    if (left_ms < flow->settings->key_renew_ahead_ms && !flow->draining && !x->outage &&
+    if (left_ms < ahead_ms(x) && !flow->draining && !x->outage &&
         loop_now_ms(flow->loop) >= key->ahead_after_ms) {
+        struct renewal_ask ask = compose_renewal(x, CLAIM_AHEAD);
         key->ahead_after_ms = loop_now_ms(flow->loop) + AHEAD_EVERY_MS;
-        renewal_join(&flow->renewals, NULL, span_of(x->user), CLAIM_AHEAD, key->version, NULL);
+        renewal_join(&flow->renewals, NULL, &ask, NULL);
     }
     return exchange_go(x, EXCHANGE_AT_ask_upstream);
 }
@@ -149,15 +121,17 @@ enum verdict exchange_got_key(struct exchange *x)
 enum verdict exchange_ask_renewal(struct exchange *x)
 {
     const struct open_key *key = keyring_find(&x->flow->keyring, span_of(x->user));
-    enum claim_reason reason = x->key_version ? CLAIM_RENEW : CLAIM_PROVISION;
+    struct renewal_ask ask = compose_renewal(x, wants_higher_limit(x) ? CLAIM_RAISE
+                                                : x->key_version      ? CLAIM_RENEW
+                                                                      : CLAIM_PROVISION);
 
     if (key && key->version > x->key_version) { /* renewed since: just use it */
         x->renewed = true;
+        x->limit_met = false; /* that was another key's */
         return exchange_go(x, EXCHANGE_AT_ask_key);
     }
     x->at = EXCHANGE_AT_got_renewal;
-    renewal_join(&x->flow->renewals, &x->renewal, span_of(x->user), reason, x->key_version,
-                 &x->turn);
+    renewal_join(&x->flow->renewals, &x->renewal, &ask, &x->turn);
     return GO_ON;
 }
 
@@ -172,6 +146,10 @@ enum verdict exchange_got_renewal(struct exchange *x)
     renewal_leave(&x->renewal);
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
+    if (wants_higher_limit(x))
+        return limit_was_judged(x, outcome);
+    if (renewal_outcome_is_of_limit(outcome)) /* somebody else's question, asked of a healthy key */
+        outcome = RENEWAL_HEALTHY;
     if (outcome == RENEWAL_HEALTHY &&
         exchange_may_retry(x)) { /* an outage: the same key once more, after a pause */
         x->outage = true;
@@ -179,10 +157,61 @@ enum verdict exchange_got_renewal(struct exchange *x)
     }
     if (x->flow->cutting)
         return exchange_fail(x, FAULT_DRAINING);
+    if (renewal_fault(outcome) != FAULT_NONE && exchange_may_share_key(x, outcome)) {
+        x->shared_key = true;
+        return exchange_go(x, EXCHANGE_AT_ask_upstream);
+    }
     if (renewal_fault(outcome) != FAULT_NONE)
         return exchange_fail(x, renewal_fault(outcome));
     x->renewed = outcome != RENEWAL_MENDED;
     return exchange_go(x, EXCHANGE_AT_ask_key);
+}
+
+/* Since its last answer: a key that is refused for another reason after that is renewed like any other. */
+static bool wants_higher_limit(const struct exchange *x)
+{
+    return x->limit_met && x->error.class == UPSTREAM_ERROR_KEY_LIMIT;
+}
+
+static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason)
+{
+    const struct admission *admission = &x->admission;
+    int64_t full = x->tier->overage_allowed ? -1 : admission->view.limit_nano_usd;
+
+    return (struct renewal_ask){.user = span_of(x->user),
+                                .reason = reason,
+                                .seen_version = x->key_version,
+                                .tier = x->tier,
+                                .budget = {.full_nano_usd = full,
+                                           .spent_nano_usd = admission->view.spent_nano_usd,
+                                           .need_nano_usd = admission->granted_nano_usd,
+                                           .reset = x->tier->limit_reset}};
+}
+
+/* Without falling back on the shared key: whether the limit stands would stay unknown. */
+static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome outcome)
+{
+    if (x->flow->cutting)
+        return exchange_fail(x, FAULT_DRAINING);
+    if (outcome == RENEWAL_HEALTHY || outcome == RENEWAL_MENDED ||
+        outcome == RENEWAL_PACED) /* of one for another reason */
+        return exchange_go(x, EXCHANGE_AT_ask_renewal);
+    if (renewal_fault(outcome) != FAULT_NONE)
+        return exchange_fail(x, renewal_fault(outcome));
+    if (!renewal_outcome_is_of_limit(outcome)) { /* another key, which may carry too little, too */
+        x->renewed = true;
+        x->limit_met = false;
+    }
+    return exchange_go(x, EXCHANGE_AT_ask_key);
+}
+
+/* Never more than a quarter of a key's life. */
+static int64_t ahead_ms(const struct exchange *x)
+{
+    int64_t quarter_ms = x->tier->expires_after_ms / 4,
+            wanted_ms = x->flow->settings->key_renew_ahead_ms;
+
+    return wanted_ms < quarter_ms ? wanted_ms : quarter_ms;
 }
 
 /* A service token without X-Keyturn-User: the body's `user` names the end user. */
@@ -190,16 +219,12 @@ static enum verdict name_end_user(struct exchange *x)
 {
     if (!x->parsed.user.at)
         return exchange_fail_because(x, FAULT_NO_END_USER, SPAN_NONE, SPAN("user"));
-    return user_known(x, x->parsed.user, EXCHANGE_AT_ask_quota);
+    if (!caller_take_user(&x->caller, x->parsed.user, x->user))
+        return caller_is_refused(x);
+    return exchange_go(x, EXCHANGE_AT_ask_tier);
 }
 
-static enum verdict user_known(struct exchange *x, struct span user, enum exchange_at next)
+static enum verdict caller_is_refused(struct exchange *x)
 {
-    if (!user_id_is_fine(user))
-        return exchange_fail_because(x, FAULT_BAD_REQUEST,
-                                     SPAN("The end user's id must be 1 to 128 characters of A-Z "
-                                          "a-z 0-9 . _ @ : | + ~ = / -."),
-                                     SPAN("user"));
-    span_text(user, x->user, sizeof(x->user));
-    return exchange_go(x, next);
+    return exchange_fail_because(x, x->caller.fault, x->caller.detail, x->caller.param);
 }

@@ -4,6 +4,7 @@
 
 enum {
     ERROR_BODY_MAX = 64 * 1024,
+    LOOK_MS = 15000,
     RETRY_AFTER_MAX_S = 5,
     FRESH_KEY_MS = 5000,
     ASK_HEADERS_MAX = PASSED_HEADERS_MAX + 4
@@ -12,8 +13,10 @@ enum {
 static void on_head(struct upstream_call *call, const struct upstream_head *head);
 static bool on_body(struct upstream_call *call, struct span bytes);
 static void on_end(struct upstream_call *call, enum upstream_end end);
+static bool compose_body(struct exchange *x);
 static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX]);
 static void forget_answer(struct exchange *x);
+static void take_hidden_status(struct exchange *x);
 static enum verdict ended_without_head(struct exchange *x);
 static enum verdict key_was_refused(struct exchange *x);
 static enum verdict retry_hinted_or_tell(struct exchange *x);
@@ -24,29 +27,27 @@ enum verdict exchange_ask_upstream(struct exchange *x)
 {
     struct flow *flow = x->flow;
     const struct open_key *key = keyring_find(&flow->keyring, span_of(x->user));
-    char pseudonym[PSEUDONYM_SIZE + 1];
     struct header rows[ASK_HEADERS_MAX];
     struct upstream_ask ask = {.method = SPAN("POST")};
 
     if (flow->cutting)
         return exchange_fail(x, FAULT_DRAINING);
-    if (!key)
+    if (!key && !x->shared_key)
         return exchange_go(x, EXCHANGE_AT_ask_key);
-    if (buffer_size(&x->sent_body) == 0 &&
-        !inference_body_compose(&x->parsed, buffer_view(&x->body),
-                                flow_pseudonym(flow, span_of(x->user), pseudonym), &x->sent_body))
+    if (!compose_body(x))
         return exchange_fail(x, FAULT_BODY_TOO_LARGE);
     forget_answer(x);
     ask.path = arena_format(&x->memory, "%.*s%s", SPAN_PRINT(flow->settings->base_path),
                             dialect_row(x->dialect)->path);
     ask.headers = (struct headers){rows, compose_headers(x, rows)};
-    ask.bearer = &key->secret;
+    ask.bearer = x->shared_key ? flow->shared_key : &key->secret;
     ask.body = buffer_view(&x->sent_body);
     ask.head_ms = x->parsed.stream ? flow->settings->head_stream_ms : flow->settings->head_plain_ms;
     ask.idle_ms = flow->settings->idle_ms;
     x->tries++;
     x->asked_us = loop_now_us(flow->loop);
     x->at = EXCHANGE_AT_got_head;
+    x->sent = true; /* until the answer says that nothing was done */
     upstream_start(flow->upstream, &x->call, &events, &ask);
     return WAIT;
 }
@@ -56,14 +57,15 @@ enum verdict exchange_got_head(struct exchange *x)
     if (x->flow->cutting)
         return exchange_fail(x, FAULT_DRAINING);
     if (x->up.status == 0 && !x->up.ended) {
-        bool drains =
-            exchange_client_left(x) && !x->parsed.stream && upstream_call_has_left(&x->call);
-        if (!exchange_client_left(x) || (drains && exchange_may_drain(x)))
-            return WAIT; /* a plain request that left bills to its end: its answer is read */
+        bool left = upstream_call_has_left(&x->call);
+        if (!exchange_client_left(x) || (left && exchange_may_drain(x)))
+            return WAIT; /* what left may be billed: its head tells whom to ask how much */
+        x->sent = left;
         upstream_cancel(&x->call);
         return exchange_go(x, EXCHANGE_AT_settle);
     }
     x->upstream_us += loop_now_us(x->flow->loop) - x->asked_us;
+    x->sent = x->up.status == 0 ? x->up.end != UPSTREAM_UNREACHED : x->up.status / 100 == 2;
     if (x->up.status == 0)
         return ended_without_head(x);
     if (x->up.status / 100 == 2)
@@ -82,6 +84,8 @@ enum verdict exchange_got_error(struct exchange *x)
     }
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
+    if (x->up.status / 100 == 2)
+        take_hidden_status(x);
     if (x->up.status / 100 == 3) /* we follow nobody */
         return exchange_fail(x, FAULT_UPSTREAM_BAD);
     upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX),
@@ -99,8 +103,11 @@ enum verdict exchange_got_error(struct exchange *x)
     case UPSTREAM_ERROR_PROVIDER_AUTH:
     case UPSTREAM_ERROR_BYOK_AUTH:
         return exchange_fail(x, FAULT_PROVIDER_REFUSED);
-    case UPSTREAM_ERROR_KEY_LIMIT:
-        return exchange_fail(x, FAULT_QUOTA_SPENT);
+    case UPSTREAM_ERROR_KEY_LIMIT: /* the ledger let it through: it may be out of date */
+        if (x->shared_key || x->limit_met || x->sent)
+            return exchange_fail(x, FAULT_QUOTA_SPENT);
+        x->limit_met = true;
+        return exchange_go(x, EXCHANGE_AT_ask_renewal);
     case UPSTREAM_ERROR_CREDITS:
         metric_add(x->flow->metrics, MEASURE_OUT_OF_CREDITS, 0, 0, 1);
         log_error(
@@ -108,9 +115,14 @@ enum verdict exchange_got_error(struct exchange *x)
             "the OpenRouter account is out of credits: add credits; requests get 503 until then",
             log_text("request_id", x->request_id));
         return exchange_fail(x, FAULT_OUT_OF_CREDITS);
-    case UPSTREAM_ERROR_IN_FLIGHT:
     case UPSTREAM_ERROR_RATE:
     case UPSTREAM_ERROR_BUSY:
+        if (x->error.free_window != FREE_WINDOW_NONE)
+            return exchange_go(x, EXCHANGE_AT_ask_free);
+        if (exchange_is_free(x)) /* each try counts: the client's own asks for its share */
+            break;
+        return retry_hinted_or_tell(x);
+    case UPSTREAM_ERROR_IN_FLIGHT:
         return retry_hinted_or_tell(x);
     case UPSTREAM_ERROR_TOO_EXPENSIVE:
     case UPSTREAM_ERROR_BUDGET:
@@ -120,6 +132,27 @@ enum verdict exchange_got_error(struct exchange *x)
     return exchange_go(x, EXCHANGE_AT_answer_error);
 }
 
+/* OpenRouter says 200 and sends blank lines while it works, so an error in a 200 mostly stands behind some: the head waits
+ * with them. Not longer than LOOK_MS, as somebody between us and the client may give up on a reply without a head; then it
+ * goes on, and an error that comes later passes as it comes. */
+enum body_beginning exchange_look_inside(struct exchange *x)
+{
+    enum body_beginning begins =
+        x->meter.stream ? BEGINS_AS_ANSWER : hidden_error_beginning(buffer_view(&x->up.held));
+    uint64_t now_us = loop_now_us(x->flow->loop);
+
+    if (begins == BEGINS_OPEN && (x->pause.passed || x->up.paused))
+        begins = BEGINS_AS_ANSWER;
+    if (!x->up.looked_us)
+        x->up.looked_us = now_us;
+    if (begins != BEGINS_OPEN || x->up.ended || exchange_client_left(x)) {
+        deadline_leave(&x->pause); /* it is used again when a client leaves */
+        x->upstream_us += now_us - x->up.looked_us;
+    } else if (!deadline_is_set(&x->pause))
+        deadline_join_in(&x->flow->pauses, &x->pause, LOOK_MS);
+    return begins;
+}
+
 enum verdict exchange_wait_retry(struct exchange *x)
 {
     if (exchange_client_left(x) || x->flow->cutting) {
@@ -127,7 +160,10 @@ enum verdict exchange_wait_retry(struct exchange *x)
         return exchange_client_left(x) ? exchange_go(x, EXCHANGE_AT_settle)
                                        : exchange_fail(x, FAULT_DRAINING);
     }
-    return x->pause.passed ? exchange_go(x, EXCHANGE_AT_ask_key) : WAIT;
+    if (!x->pause.passed)
+        return WAIT;
+    deadline_leave(&x->pause); /* it is used again when a client leaves */
+    return exchange_go(x, EXCHANGE_AT_ask_key);
 }
 
 enum verdict exchange_pause(struct exchange *x, uint64_t after_ms)
@@ -155,6 +191,8 @@ static void on_head(struct upstream_call *call, const struct upstream_head *head
         header_find((struct headers){up->headers, up->header_count}, SPAN("content-type"));
     up->generation_id =
         header_find((struct headers){up->headers, up->header_count}, SPAN("x-generation-id"));
+    usage_meter_init(&x->meter, x->dialect,
+                     span_starts(up->content_type, SPAN("text/event-stream")));
     up->retry_after =
         header_find((struct headers){up->headers, up->header_count}, SPAN("retry-after"));
     loop_post(x->flow->loop, &x->turn);
@@ -164,11 +202,13 @@ static bool on_body(struct upstream_call *call, struct span bytes)
 {
     struct exchange *x = container_of(call, struct exchange, call);
 
+    if (x->up.status / 100 == 2)
+        usage_meter_feed(&x->meter, bytes);
     if (x->replying) {
         if (!x->client)
             return true;
-        x->bytes_down += bytes.size;
-        client_reply_body(x->client, bytes);
+        exchange_pass_down(x, bytes);
+        x->content_down = x->meter.usage.delivered;
         x->up.paused = client_is_full(x->client);
     } else {
         x->up.paused =
@@ -184,8 +224,32 @@ static void on_end(struct upstream_call *call, enum upstream_end end)
 
     x->up.ended = true;
     x->up.end = end;
+    if (end == UPSTREAM_DONE && x->up.status / 100 == 2)
+        usage_meter_end(&x->meter);
     metric_add(x->flow->metrics, MEASURE_UPSTREAM_ENDS, end, 0, 1);
     loop_post(x->flow->loop, &x->turn);
+}
+
+/* The pseudonym, and an output cap where the hold or the tier bounds the output. */
+static bool compose_body(struct exchange *x)
+{
+    char pseudonym[PSEUDONYM_SIZE + 1];
+    int cap = dialect_row(x->dialect)->cap;
+    bool priced =
+        x->bound.base_nano_usd >= 0 && x->bound.output_pico > 0 && x->tier->limit_nano_usd >= 0;
+    struct body_edits edits = {.pseudonym = flow_pseudonym(x->flow, span_of(x->user), pseudonym),
+                               .cap = (enum output_cap)cap,
+                               .cap_tokens = -1};
+
+    if (buffer_size(&x->sent_body) > 0)
+        return true;
+    if (cap == CAP_COUNT)
+        edits.cap = CAP_MAX_TOKENS;
+    else if (priced)
+        edits.cap_tokens = x->bound.output_tokens > 0 ? x->bound.output_tokens : 1;
+    else
+        edits.cap_tokens = x->tier->max_output_tokens;
+    return inference_body_compose(&x->parsed, buffer_view(&x->body), &edits, &x->sent_body);
 }
 
 static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX])
@@ -211,6 +275,13 @@ static void forget_answer(struct exchange *x)
     x->up = (struct upstream_record){.held = held};
 }
 
+/* As if it had come with that status. One that tells a cost was worked on: that is looked up, and it is not tried again. */
+static void take_hidden_status(struct exchange *x)
+{
+    x->sent = usage_bill(&x->meter.usage) > 0;
+    x->up.status = hidden_error_status(span_first(buffer_view(&x->up.held), ERROR_BODY_MAX));
+}
+
 static enum verdict ended_without_head(struct exchange *x)
 {
     static const enum fault faults[] = {
@@ -233,6 +304,11 @@ static enum verdict key_was_refused(struct exchange *x)
                  loop_wall_ms(x->flow->loop) - key->made_at_ms < FRESH_KEY_MS;
 
     metric_add(x->flow->metrics, MEASURE_KEYS_REJECTED, 0, 0, 1);
+    if (x->shared_key) {
+        log_error(x->flow->log, "OpenRouter refuses the shared key: replace OPENROUTER_API_KEY",
+                  log_text("request_id", x->request_id));
+        return exchange_fail(x, FAULT_UPSTREAM_REFUSED);
+    }
     if (fresh && x->fresh_key_tries < FRESH_KEY_TRIES_MAX)
         return exchange_pause(x, x->fresh_key_tries++ ? 1000 : 250);
     if (x->renewed)
@@ -244,7 +320,7 @@ static enum verdict key_was_refused(struct exchange *x)
 
 bool exchange_may_retry(struct exchange *x)
 {
-    if (x->tries >= TRIES_MAX || !retry_budget_take(&x->flow->retry_budget))
+    if (x->tries >= TRIES_MAX || x->sent || !retry_budget_take(&x->flow->retry_budget))
         return false;
     metric_add(x->flow->metrics, MEASURE_RETRIES, 0, 0, 1);
     return true;
@@ -260,6 +336,6 @@ static enum verdict retry_hinted_or_tell(struct exchange *x)
     if (soon && upstream_error_is_unprocessed(x->up.status) && exchange_may_retry(x))
         return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
     if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
-        return exchange_fail(x, FAULT_UPSTREAM_DOWN);
+        return exchange_fail(x, FAULT_BUDGET_HELD);
     return exchange_go(x, EXCHANGE_AT_answer_error);
 }

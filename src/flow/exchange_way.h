@@ -3,12 +3,17 @@
 #define KEYTURN_FLOW_EXCHANGE_WAY_H
 
 #include "base/arena.h"
+#include "domain/catalogue.h"
+#include "domain/hidden_error.h"
 #include "domain/inference_body.h"
+#include "domain/sse_done.h"
 #include "domain/upstream_error.h"
+#include "flow/caller.h"
 #include "flow/exchange.h"
 #include "flow/flow.h"
 #include "flow/step.h"
-#include "store/users.h"
+#include "store/free_models.h"
+#include "store/quota.h"
 
 enum exchange_at {
 #define ROW(name, text) EXCHANGE_AT_##name,
@@ -18,7 +23,7 @@ enum exchange_at {
 };
 
 enum {
-    DRAINS_MAX = 64,
+    DRAINS_MAX = 1024,
     EXCHANGE_ARENA_MAX = 64 * 1024,
     PASSED_HEADERS_MAX = 16,
     HELD_MAX = 256 * 1024,
@@ -36,6 +41,7 @@ struct upstream_record {
     struct buffer held; /* body bytes nobody could take yet, or an error's whole body */
     bool paused, ended;
     enum upstream_end end;
+    uint64_t looked_us; /* since when it is looked whether it hides an error; 0: not yet */
 };
 
 struct exchange {
@@ -54,11 +60,8 @@ struct exchange {
     struct span echoed_id;                    /* the caller's own, if it sent a fine one */
     struct header passed[PASSED_HEADERS_MAX]; /* the client's fields that go up */
     size_t passed_count;
-    struct span end_user; /* X-Keyturn-User */
 
-    struct credential
-        credential; /* spans into the client's head; taken by ask_identity, cleared then */
-    struct identity_ask identity;
+    struct caller caller;
     char user[USER_ID_MAX + 1];
 
     struct buffer body, sent_body; /* as it came, as it goes */
@@ -66,27 +69,46 @@ struct exchange {
     bool body_complete;
     enum fault body_fault;
 
-    struct user_admission admission;
+    const struct tier *tier;   /* borrowed from the configuration; NULL: not known yet */
+    bool tier_confirmed;       /* the store said so during this request */
+    struct model_names *names; /* in the arena */
+    struct cost_bound bound;
+    struct quota_look look;
+    struct admission admission;
+    unsigned quota_tries;
+    struct free_take free_take; /* a free model's place among the account's */
+    struct free_close free_close;
+    bool hold_taken; /* a promise: it is settled, whatever happens */
+    struct quota_extend extend;
+    struct turn extend_turn;
+    struct deadline extend_due;
+    bool shared_key; /* runs on the operator's shared key */
+    bool sent;       /* a request left for OpenRouter that it did not refuse */
+
     struct key_ask key;
     int64_t key_version;
     struct renewal_wait renewal;
-    bool renewed; /* its key was made or renewed for it */
-    bool drains;  /* read to its end though its client left */
+    bool renewed;   /* its key was made or renewed for it */
+    bool limit_met; /* its own key's limit refused it: once it is looked at */
+    bool drains;    /* read to its end though its client left */
     bool client_gone;
     bool outage; /* a healthy key was refused: one more try, then 503 */
 
     struct upstream_call call;
     struct upstream_record up;
     struct upstream_error error;
+    struct usage_meter meter;
     struct deadline pause;
     unsigned tries, fresh_key_tries;
-    bool replying; /* the reply's head is out */
-    bool stream;   /* the reply is an event stream */
+    bool replying;                /* the reply's head is out */
+    bool content_down;            /* some of it is content: the message counts */
+    bool stream;                  /* the reply is an event stream */
+    bool wants_comment, comments; /* on what is left, in streams; comments: in this one, still */
+    struct sse_done done;         /* where it goes */
     int reply_status;
 
     uint64_t began_us, body_us, asked_us, upstream_us, first_byte_us;
     uint64_t bytes_down;
-    char tier[TIER_NAME_MAX + 1];
 };
 
 #define ROW(name, text) enum verdict exchange_##name(struct exchange *x);
@@ -100,6 +122,32 @@ enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct 
                                    struct span param);
 /* Tries again after a pause, with whatever key is current then. */
 enum verdict exchange_pause(struct exchange *x, uint64_t after_ms);
+/* exchange_ask.c: before a good answer's head goes on: does it hide an error? OPEN: to be asked again. */
+enum body_beginning exchange_look_inside(struct exchange *x);
+/* exchange_comment.c: bytes of the answer to the client, who is there; with the quota's comment if that is wanted. rest: what
+ * the search for its place still holds back, before anything of ours. */
+bool exchange_wants_comment(const struct exchange *x, struct headers headers);
+void exchange_pass_down(struct exchange *x, struct span bytes);
+void exchange_pass_rest(struct exchange *x, bool ended_well);
+/* exchange_quota.c: what the body may cost and whom it names; whether a tier falls back on the shared key. */
+bool exchange_read_names(struct exchange *x);
+struct span exchange_model(const struct exchange *x); /* the first that may be billed; SPAN_NONE */
+bool exchange_may_share_key(const struct exchange *x, enum renewal_outcome outcome);
+/* exchange_quota.c: the running request's lease goes on, and learns its generation id. */
+void exchange_extend_hold(struct exchange *x);
+/* exchange_quota_tell.c: a refusal's sentence; header fields and error members; SPAN_NONE and 0 where there is nothing to
+ * tell. */
+struct span exchange_quota_sentence(struct exchange *x, enum fault fault);
+size_t exchange_quota_headers(struct exchange *x, struct header *rows, size_t capacity);
+struct span exchange_quota_members(struct exchange *x);
+/* Seconds until a retry makes sense, 0: the fault's own. */
+uint64_t exchange_quota_retry_s(const struct exchange *x);
+/* exchange_free.c: runs on free models too, perhaps: each try counts for the whole account. */
+bool exchange_is_free(const struct exchange *x);
+struct span exchange_free_members(struct exchange *x);
+uint64_t exchange_free_retry_s(const struct exchange *x);
+/* exchange_settle.c: the hold's promise is kept: the cost, or the way to find it, is handed over. */
+void exchange_settle_hold(struct exchange *x);
 /* No second try is possible any more: the request's bytes go, its model's name stays. */
 void exchange_drop_bodies(struct exchange *x);
 bool exchange_may_retry(struct exchange *x); /* takes from the budget of second tries */

@@ -18,8 +18,11 @@
 #include "flow/identities.h"
 #include "flow/keyring.h"
 #include "flow/measures.h"
+#include "flow/models.h"
 #include "flow/renewal.h"
+#include "flow/settlement.h"
 #include "flow/sweeper.h"
+#include "flow/tier_memory.h"
 #include "io/deadline.h"
 #include "io/fetch.h"
 #include "io/upstream.h"
@@ -30,23 +33,25 @@ enum { DEPLOYMENT_MAX = 32, PSEUDONYM_SIZE = 32 };
 struct flow_settings {
     struct span base_path;      /* of OpenRouter's URL: "/api/v1" */
     struct span referer, title; /* HTTP-Referer and X-OpenRouter-Title; SPAN_NONE: not sent */
-    struct span default_tier;   /* unknown users are made with it; SPAN_NONE: refused */
+    const struct tiers *tiers;
+    const struct tier *default_tier; /* unknown users are made with it; NULL: refused */
     bool user_dev; /* a request without credentials is the user "dev" (development only) */
 
-    int64_t key_limit_nano_usd; /* of new keys; -1: none */
-    enum limit_reset key_limit_reset;
-    int64_t key_expires_after_ms; /* 0: never */
-    int64_t key_renew_ahead_ms;   /* before expires_at */
+    int64_t key_renew_ahead_ms; /* before expires_at */
 
     uint64_t key_idle_ms;     /* an unused open key is wiped after this */
     size_t cache_max;         /* entries of each cache */
     uint64_t renewal_wait_ms; /* a request waits at most this long for its key */
     uint64_t renewal_pace_ms; /* at most one renewal per user in this time */
     uint64_t renewal_lease_ms;
+    uint64_t hold_lease_ms; /* a hold that nobody extends for so long counts as spent */
+    int64_t free_per_minute, free_per_day; /* the account's, for free models; -1: none of ours */
+    uint64_t models_refresh_ms;
     uint64_t control_ms; /* one management call */
     uint64_t sweep_every_ms, sweep_age_ms;
     uint64_t head_stream_ms, head_plain_ms, idle_ms; /* waiting for OpenRouter */
     size_t body_max_bytes;
+    bool quota_comment; /* all streams tell what is left, not only those whose client asks */
 };
 
 struct flow {
@@ -58,6 +63,8 @@ struct flow {
     struct fetcher *fetcher;
     const struct vault *vault;
     const struct secret *management_key; /* NULL: none is set */
+    const struct secret *shared_key;     /* NULL: none is set */
+    struct journal *journal;             /* NULL: none is kept */
     const struct flow_settings *settings;
     uint64_t (*random)(void); /* crypto's in the product; counted in scenes */
 
@@ -65,18 +72,24 @@ struct flow {
     char deployment[DEPLOYMENT_MAX + 1];
     unsigned char
         pseudonym_key[DIGEST_SIZE]; /* the deployment's pepper: outlives the vault's roots */
+    struct mac_key *pseudonyms;     /* made of it */
     struct request_ids *request_ids;
 
     struct identities identities;
     struct keyring keyring;
     struct renewals renewals;
     struct sweeper sweeper;
+    struct models models;
+    struct tier_memory tier_memory;
+    struct settlements settlements;
+    struct list cost_jobs;  /* reconcile.h: those that look a cost up */
+    int64_t store_ahead_ms; /* Redis' clock less ours, as last seen */
     struct retry_budget retry_budget;
     struct redis_watch watch;
 
     struct list exchanges;
     size_t exchange_count, drain_count;
-    struct deadline_class renewal_waits, pauses;
+    struct deadline_class renewal_waits, pauses, extends;
     bool draining; /* nothing new is begun on our own account */
     bool cutting;  /* whatever still runs is told so and ends */
 };
@@ -88,6 +101,8 @@ void flow_cut(struct flow *flow); /* the grace is over: exchanges end with FAULT
 bool flow_is_idle(const struct flow *flow); /* nothing under way: no exchange, no renewal */
 void flow_close(struct flow *flow);
 
+/* Redis' time as we estimate it: names the budget windows. */
+int64_t flow_store_ms(const struct flow *flow);
 /* A user's stable pseudonym towards OpenRouter and providers: 32 hex characters. */
 struct span flow_pseudonym(const struct flow *flow, struct span user,
                            char ret_text[PSEUDONYM_SIZE + 1]);

@@ -1,11 +1,14 @@
 #include "flow/identities.h"
 
 #include "base/alloc.h"
+#include "crypto/mac_key.h"
 #include "flow/flow.h"
 
 #include <assert.h>
 
 enum { NEGATIVE_MS = 10000 };
+
+#define TOKEN_KEY_PURPOSE "client token"
 
 /* One token id: loading, known, or known not to exist. */
 struct entry {
@@ -21,6 +24,14 @@ struct entry {
     char id[TOKEN_ID_SIZE + 1];
 };
 
+/* The key of token HMACs under one root. */
+struct token_key {
+    struct list link;
+    struct mac_key *key;
+    char kid[VAULT_KID_MAX + 1];
+};
+
+static const struct mac_key *token_key(struct identities *identities, struct span kid);
 static struct entry *entry_new(struct identities *identities, struct span token_id);
 static void entry_drop(struct entry *entry);
 static void entry_load(struct entry *entry);
@@ -37,15 +48,23 @@ void identities_open(struct identities *identities, struct flow *flow, const uin
     identities->blind = true;
     map_init(&identities->entries, map_seed);
     list_init(&identities->by_age);
+    list_init(&identities->keys);
     deadline_class_open(&identities->negatives, flow->loop, NEGATIVE_MS);
 }
 
 void identities_close(struct identities *identities)
 {
     struct map_entry *found;
+    struct list *node;
 
     while ((found = map_any(&identities->entries)))
         entry_drop(container_of(found, struct entry, by_id));
+    while ((node = list_first(&identities->keys))) {
+        struct token_key *known = container_of(node, struct token_key, link);
+        list_remove(node);
+        mac_key_done(known->key);
+        must_free(known);
+    }
     map_done(&identities->entries);
     deadline_class_close(&identities->negatives);
 }
@@ -92,12 +111,32 @@ bool token_mac(const struct vault *vault, struct span kid, struct span token_sec
                unsigned char ret_mac[DIGEST_SIZE])
 {
     unsigned char key[DIGEST_SIZE];
-    bool known = vault_derive(vault, kid, SPAN("client token"), key);
+    bool known = vault_derive(vault, kid, SPAN(TOKEN_KEY_PURPOSE), key);
 
     if (known)
         hmac_sha256((struct span){(const char *)key, sizeof(key)}, token_secret, ret_mac);
     wipe(key, sizeof(key));
     return known;
+}
+
+static const struct mac_key *token_key(struct identities *identities, struct span kid)
+{
+    unsigned char bytes[DIGEST_SIZE];
+    struct token_key *made;
+
+    LIST_EACH (node, &identities->keys) {
+        struct token_key *known = container_of(node, struct token_key, link);
+        if (span_equal(kid, span_of(known->kid)))
+            return known->key;
+    }
+    if (!vault_derive(identities->flow->vault, kid, SPAN(TOKEN_KEY_PURPOSE), bytes))
+        return NULL;
+    made = must_alloc(sizeof(*made));
+    span_text(kid, made->kid, sizeof(made->kid));
+    made->key = mac_key_make((struct span){(const char *)bytes, sizeof(bytes)});
+    wipe(bytes, sizeof(bytes));
+    list_append(&identities->keys, &made->link);
+    return made->key;
 }
 
 static struct entry *entry_new(struct identities *identities, struct span token_id)
@@ -175,12 +214,13 @@ static void answer(struct entry *entry, struct identity_ask *ask)
 static enum identity_verdict judge(struct identities *identities, const struct token_record *record,
                                    const struct secret *proof)
 {
+    const struct mac_key *key = record->found ? token_key(identities, span_of(record->kid)) : NULL;
     unsigned char mac[DIGEST_SIZE];
     bool same;
 
-    if (!record->found ||
-        !token_mac(identities->flow->vault, span_of(record->kid), secret_reveal(proof), mac))
+    if (!key)
         return IDENTITY_UNKNOWN;
+    mac_key_digest(key, secret_reveal(proof), mac);
     same = same_bytes(mac, record->mac, sizeof(mac));
     wipe(mac, sizeof(mac));
     if (!same || record->revoked)

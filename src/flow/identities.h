@@ -3,7 +3,7 @@
  * A token is accepted when the HMAC of its secret part equals the stored one (constant time), it is not revoked and not
  * expired. Unknown ids are remembered for 10 s, so guessing costs Redis at most one read per id and 10 s.
  *
- * Owns      the cached token records (no token is ever kept).
+ * Owns      the cached token records (no token is ever kept), and the keys their HMACs are made with.
  * Runs on   the loop; at most one load per token id at a time, however many ask.
  * Fails     IDENTITY_STORE_DOWN when the record is neither cached nor readable: never "unknown".
  * Source    design 4.3; reliability D20, D33
@@ -39,6 +39,7 @@ struct identities {
     struct flow *flow; /* borrowed */
     struct map entries;
     struct list by_age; /* least recently used first */
+    struct list keys;   /* one for each root met */
     struct deadline_class negatives;
     bool blind; /* no invalidations arrive: entries are not kept */
 };

@@ -8,7 +8,7 @@
 
 #include "base/metrics.h"
 
-/* label sets: NONE, ROUTE, STATUS, OUTCOME, END, RESULT */
+/* label sets: NONE, ROUTE, STATUS, OUTCOME, ADMIT, FREE, WINDOW, SOURCE, END */
 #define MEASURES(ROW) \
     ROW(REQUESTS, "keyturn_requests_total", COUNTER, ROUTE, STATUS, \
         "Replies by route and status.") \
@@ -29,6 +29,15 @@
         "Sub-keys deleted at OpenRouter.") \
     ROW(KEYS_REJECTED, "keyturn_upstream_unauthorized_total", COUNTER, NONE, NONE, \
         "401 answers to inference that may mean a dead key.") \
+    ROW(ADMISSIONS, "keyturn_admissions_total", COUNTER, ADMIT, NONE, "Admissions by verdict.") \
+    ROW(FREE_MODELS, "keyturn_free_model_requests_total", COUNTER, FREE, WINDOW, \
+        "Requests to free models by what the account's limits said, and which of them.") \
+    ROW(SETTLED, "keyturn_settlements_total", COUNTER, SOURCE, NONE, \
+        "Settlements by where the cost came from.") \
+    ROW(SETTLED_NANO_USD, "keyturn_settled_nano_usd_total", COUNTER, SOURCE, NONE, \
+        "Cost settled, in nano-USD.") \
+    ROW(ESTIMATED, "keyturn_costs_estimated_total", COUNTER, NONE, NONE, \
+        "Costs OpenRouter never told. Alarm on many.") \
     ROW(BREAKER_OPEN, "keyturn_renewal_breaker_open", GAUGE, NONE, NONE, \
         "1 while OpenRouter rejects keys that its management API calls healthy.") \
     ROW(MANAGEMENT_REFUSED, "keyturn_management_key_refused", GAUGE, NONE, NONE, \

@@ -1,5 +1,6 @@
 /* The renewals of this process: joining, leaving, and running the way. The rows are in renewal_claim.c (may we, and what
- * is wrong with the old key) and renewal_make.c (leftovers, create, commit, release). */
+ * is wrong with the old key), renewal_raise.c (a higher limit for it) and renewal_make.c (leftovers, create, commit,
+ * release). */
 #include "flow/renewal.h"
 
 #include "base/alloc.h"
@@ -17,7 +18,8 @@ enum {
     MANAGEMENT_REFUSED_MS = 30000,
     OUTAGE_FORGOTTEN_MS = 10000,
     CREATIONS_BURST = 300,
-    CREATIONS_PER_MINUTE = 600
+    CREATIONS_PER_MINUTE = 600,
+    HINT_MAX_S = 30
 };
 
 static const struct {
@@ -38,8 +40,7 @@ static const struct {
 #undef ROW
 };
 
-static struct renewal *renewal_new(struct renewals *renewals, struct span user,
-                                   enum claim_reason reason, int64_t seen_version);
+static struct renewal *renewal_new(struct renewals *renewals, const struct renewal_ask *ask);
 static enum renewal_outcome refused_at_once(struct renewals *renewals, enum claim_reason reason);
 static void on_renewal_turn(struct turn *turn);
 static void hurry_one(struct map_entry *found, void *context);
@@ -70,11 +71,12 @@ void renewals_close(struct renewals *renewals)
     map_done(&renewals->by_user);
 }
 
-void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user,
-                  enum claim_reason reason, int64_t seen_version, struct turn *wake)
+void renewal_join(struct renewals *renewals, struct renewal_wait *wait,
+                  const struct renewal_ask *ask, struct turn *wake)
 {
-    struct map_entry *found = map_find(&renewals->by_user, user);
-    enum renewal_outcome refused = found ? RENEWAL_UNDER_WAY : refused_at_once(renewals, reason);
+    struct map_entry *found = map_find(&renewals->by_user, ask->user);
+    enum renewal_outcome refused =
+        found ? RENEWAL_UNDER_WAY : refused_at_once(renewals, ask->reason);
     struct renewal *r;
 
     if (wait) {
@@ -87,8 +89,11 @@ void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct s
         metric_add(renewals->flow->metrics, MEASURE_RENEWALS, refused - 1, 0, 1);
         return;
     }
-    r = found ? container_of(found, struct renewal, by_user)
-              : renewal_new(renewals, user, reason, seen_version);
+    r = found ? container_of(found, struct renewal, by_user) : renewal_new(renewals, ask);
+    if (ask->reason == CLAIM_RAISE && !r->raises) {
+        r->raises = true;
+        r->budget = ask->budget;
+    }
     if (wait) {
         list_append(&r->waiters, &wait->link);
         deadline_join(&renewals->flow->renewal_waits, &wait->deadline);
@@ -136,7 +141,7 @@ void renewal_mend(struct renewals *renewals, struct span member)
     if (!span_split(&member, ' ', &user) || !user_id_is_fine(user) ||
         map_find(&renewals->by_user, user))
         return;
-    r = renewal_new(renewals, user, CLAIM_MEND, 0);
+    r = renewal_new(renewals, &(struct renewal_ask){.user = user, .reason = CLAIM_MEND});
     r->traced = true;
     span_text(member, r->trace, sizeof(r->trace));
 }
@@ -159,19 +164,19 @@ static enum renewal_outcome refused_at_once(struct renewals *renewals, enum clai
     return RENEWAL_UNDER_WAY;
 }
 
-static struct renewal *renewal_new(struct renewals *renewals, struct span user,
-                                   enum claim_reason reason, int64_t seen_version)
+static struct renewal *renewal_new(struct renewals *renewals, const struct renewal_ask *ask)
 {
     struct renewal *r = must_alloc(sizeof(*r));
 
     r->flow = renewals->flow;
-    r->reason = reason;
-    r->seen_version = seen_version;
+    r->reason = ask->reason;
+    r->seen_version = ask->seen_version;
+    r->tier = ask->tier;
     r->at = RENEWAL_AT_ask_claim;
     list_init(&r->waiters);
     turn_init(&r->turn, on_renewal_turn);
     deadline_init(&r->pause, &r->turn);
-    span_text(user, r->user, sizeof(r->user));
+    span_text(ask->user, r->user, sizeof(r->user));
     renewal_new_nonce(r, r->trace);
     map_insert(&renewals->by_user, &r->by_user, span_of(r->user));
     renewals->count++;
@@ -268,6 +273,13 @@ enum verdict renewal_once_more(struct renewal *r, uint64_t after_ms, enum renewa
 uint64_t renewal_backoff_ms(const struct renewal *r)
 {
     return 50 + backoff_ms(r->attempt + r->tries, 100, 2000, r->flow->random());
+}
+
+uint64_t renewal_hinted_ms(const struct renewal *r, int64_t retry_after_s)
+{
+    if (retry_after_s <= 0)
+        return renewal_backoff_ms(r);
+    return (uint64_t)(retry_after_s < HINT_MAX_S ? retry_after_s : HINT_MAX_S) * 1000;
 }
 
 bool renewal_may_try_again(struct renewal *r)

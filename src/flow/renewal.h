@@ -1,20 +1,23 @@
-/* renewal.h: making a user's key, once for everybody who waits.
+/* renewal.h: making a user's key, once for everybody who waits; or raising its limit.
  *
  * One renewal per user in this process; one per user over all instances by a lease in Redis whose fence, not the lease,
  * carries correctness. Nothing is created before the old key was verified with the management key and what earlier
- * attempts may have left behind was deleted. Its way is a table like the exchange's.
+ * attempts may have left behind was deleted. A healthy key whose limit refused what the ledger lets through stays and
+ * gets a higher limit, if domain/key_limit.h says so. Its way is a table like the exchange's.
  *
  * Owns      the renewals under way; waiters are embedded in their exchanges.
  * Runs on   the loop; waiters' turns are posted when the outcome is there. A renewal outlives its waiters.
  * Fails     by outcome; each outcome knows the fault a waiting request answers with.
- * Source    design 5.2; openrouter-api 5.3 (the table of verification), 10.1 to 10.19; reliability D22 to D25
+ * Source    design 5.1 to 5.3; openrouter-api 5.3 (the table of verification), 10.1 to 10.19; reliability D22 to D25
  */
 #ifndef KEYTURN_FLOW_RENEWAL_H
 #define KEYTURN_FLOW_RENEWAL_H
 
 #include "base/fault.h"
 #include "base/map.h"
+#include "domain/key_limit.h"
 #include "domain/pace.h"
+#include "domain/tier.h"
 #include "io/deadline.h"
 #include "store/keys.h"
 
@@ -27,6 +30,9 @@ struct flow;
     ROW(NEWER, "newer_key_found", FAULT_NONE) \
     ROW(HEALTHY, "key_is_healthy", FAULT_UPSTREAM_DOWN) \
     ROW(MENDED, "mended", FAULT_NONE) \
+    ROW(LIMIT_RAISED, "limit_raised", FAULT_NONE) \
+    ROW(LIMIT_NEWER, "higher_limit_found", FAULT_NONE) \
+    ROW(LIMIT_STANDS, "limit_stands", FAULT_QUOTA_SPENT) \
     ROW(DISABLED, "disabled", FAULT_KEY_DISABLED) \
     ROW(PACED, "paced", FAULT_RENEWAL_FAILED) \
     ROW(BREAKER_OPEN, "breaker_open", FAULT_UPSTREAM_DOWN) \
@@ -47,6 +53,12 @@ enum renewal_outcome {
 
 enum fault renewal_fault(enum renewal_outcome outcome);
 const char *renewal_outcome_name(enum renewal_outcome outcome);
+/* About the limit of a key that was found healthy. */
+static inline bool renewal_outcome_is_of_limit(enum renewal_outcome outcome)
+{
+    return outcome == RENEWAL_LIMIT_RAISED || outcome == RENEWAL_LIMIT_NEWER ||
+           outcome == RENEWAL_LIMIT_STANDS;
+}
 
 /* The way of one renewal, top to bottom. An ask waits; the got below it reads the answer. */
 #define RENEWAL_WAY(ROW) \
@@ -55,6 +67,11 @@ const char *renewal_outcome_name(enum renewal_outcome outcome);
     ROW(got_claim, "granted, or somebody else's result, or wait and ask again") \
     ROW(ask_verify, "GET /keys/{hash}: what is wrong with the old key, if there is one") \
     ROW(got_verify, "gone or expired: go on; healthy: an outage, create nothing; disabled: tell") \
+    ROW(ask_raise, \
+        "PATCH /keys/{hash}: a healthy key whose limit refused what the ledger lets through") \
+    ROW(got_raise, "raised; nothing to be raised: OpenRouter's limit stands") \
+    ROW(ask_note, "the record learns the new limit") \
+    ROW(got_note, "noted or not, the key has it") \
     ROW(ask_sanity, "many dead keys at once: does the management API still know itself?") \
     ROW(got_sanity, "only then is 'gone' believed") \
     ROW(ask_leftovers, "what earlier attempts may have created: find by name, delete") \
@@ -83,6 +100,14 @@ struct renewals {
     uint64_t management_refused_until_ms; /* no calls before this */
 };
 
+struct renewal_ask {
+    struct span user;
+    enum claim_reason reason;
+    int64_t seen_version;
+    const struct tier *tier;  /* what a new key may spend */
+    struct key_budget budget; /* of CLAIM_RAISE: what the one there may */
+};
+
 /* Embedded in the exchange; it leaves by renewal_leave or when the outcome is there. */
 struct renewal_wait {
     struct list link;
@@ -93,9 +118,10 @@ struct renewal_wait {
 
 void renewals_open(struct renewals *renewals, struct flow *flow, const uint64_t map_seed[2]);
 void renewals_close(struct renewals *renewals);
-/* Joins the user's renewal or starts it. wait may be NULL: nobody waits (ahead of expiry, mending). */
-void renewal_join(struct renewals *renewals, struct renewal_wait *wait, struct span user,
-                  enum claim_reason reason, int64_t seen_version, struct turn *wake);
+/* Joins the user's renewal or starts it. wait may be NULL: nobody waits (ahead of expiry, mending). One that is under way
+ * for another reason looks at the limit too if it can: whoever asked for that and is told something else asks again. */
+void renewal_join(struct renewals *renewals, struct renewal_wait *wait,
+                  const struct renewal_ask *ask, struct turn *wake);
 void renewal_leave(struct renewal_wait *wait);
 void renewals_hurry(struct renewals *renewals);        /* shutting down: pauses end now */
 void renewals_show_breaker(struct renewals *renewals); /* brings the gauge up to date */

@@ -8,10 +8,12 @@ enum { CLAIM_POLL_MS = 100, OUTCOME_HOLD_MS = 2000, SUSPICION_MS = 10000, SANE_M
 
 static enum verdict claim_granted(struct renewal *r);
 static enum verdict claim_elsewhere(struct renewal *r);
+static bool nothing_to_raise(const struct renewal *r);
 static enum verdict old_key_is_dead(struct renewal *r);
 static enum verdict old_key_is_healthy(struct renewal *r);
 static void false_alarm(struct renewal *r);
 static void log_old_key(struct renewal *r, const char *what);
+static bool is_too_soon(const struct renewal *r);
 static bool is_suspicious(struct renewal *r);
 
 enum verdict renewal_ask_claim(struct renewal *r)
@@ -91,7 +93,8 @@ enum verdict renewal_got_verify(struct renewal *r)
         log_warn(r->flow->log,
                  "[Auto-Renewal] OpenRouter's management API does not answer; nothing is created",
                  log_text("user", r->user), log_int("status", status));
-        false_alarm(r);
+        if (r->reason != CLAIM_RAISE) /* whose key was not refused */
+            false_alarm(r);
         return renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_UNKNOWN_HEALTH);
     case KEY_MANAGEMENT_REFUSED:
         renewal_management_refused(r, status);
@@ -137,12 +140,18 @@ static enum verdict claim_granted(struct renewal *r)
     const struct key_record *record = &r->claim.record;
 
     r->lease_until_ms = loop_now_ms(r->flow->loop) + r->flow->settings->renewal_lease_ms;
+    r->kept = r->claim.leftovers; /* until somebody looks for them */
     if (r->reason == CLAIM_MEND) {
         bool proven_or_old = record->proven || r->claim.now_ms - record->updated_at_ms > 40000;
         r->keep_trace = r->claim.leftovers.count > 0 || r->claim.doomed.count > 0;
         if (r->claim.doomed.count && proven_or_old)
             retire_hashes(r->flow, span_of(r->user), &r->claim.doomed);
         return renewal_go(r, RENEWAL_AT_ask_leftovers);
+    }
+    r->keep_trace = r->keep_trace || r->kept.count > 0;
+    if (nothing_to_raise(r)) {
+        keyring_forget(&r->flow->keyring, span_of(r->user));
+        return renewal_give_up(r, RENEWAL_LIMIT_STANDS, OUTCOME_NONE);
     }
     if (record->state == KEY_ACTIVE && record->hash[0])
         return renewal_go(r, RENEWAL_AT_ask_verify);
@@ -159,6 +168,8 @@ static enum verdict claim_elsewhere(struct renewal *r)
         [OUTCOME_MANAGEMENT_REFUSED] = RENEWAL_MANAGEMENT_REFUSED,
         [OUTCOME_CREATE_FAILED] = RENEWAL_DELAYED,
         [OUTCOME_MENDED] = RENEWAL_DELAYED,
+        [OUTCOME_LIMIT_RAISED] = RENEWAL_LIMIT_NEWER,
+        [OUTCOME_LIMIT_STANDS] = RENEWAL_LIMIT_STANDS,
     };
     struct flow *flow = r->flow;
 
@@ -192,11 +203,21 @@ static enum verdict claim_elsewhere(struct renewal *r)
     return END;
 }
 
+/* The store lost the record of the key that met its limit: that must not make another one. */
+static bool nothing_to_raise(const struct renewal *r)
+{
+    return r->reason == CLAIM_RAISE && r->claim.record.version != r->seen_version;
+}
+
 static enum verdict old_key_is_dead(struct renewal *r)
 {
     struct renewals *renewals = &r->flow->renewals;
     unsigned slots = sizeof(renewals->gone_ms) / sizeof(*renewals->gone_ms);
 
+    if (r->reason == CLAIM_RAISE && is_too_soon(r))
+        return renewal_give_up(r, RENEWAL_DELAYED, OUTCOME_NONE);
+    if (r->reason == CLAIM_RAISE)
+        r->reason = CLAIM_RENEW; /* as if it had been refused for that */
     breaker_true_alarm(&renewals->breaker);
     renewals_show_breaker(renewals);
     if (r->health == KEY_GONE)
@@ -208,8 +229,12 @@ static enum verdict old_key_is_healthy(struct renewal *r)
 {
     if (r->reason == CLAIM_AHEAD)
         return renewal_go(r, RENEWAL_AT_ask_leftovers);
-    log_old_key(r, "refused but healthy, nothing is created");
-    false_alarm(r);
+    if (r->reason != CLAIM_RAISE) {
+        log_old_key(r, "refused but healthy, nothing is created");
+        false_alarm(r);
+    }
+    if (r->raises)
+        return renewal_go(r, RENEWAL_AT_ask_raise);
     return renewal_give_up(r, RENEWAL_HEALTHY, OUTCOME_HEALTHY);
 }
 
@@ -239,6 +264,14 @@ static void log_old_key(struct renewal *r, const char *what)
     snprintf(message, sizeof(message), "[Auto-Renewal] Old key %s: %s", what, mask);
     log_info(r->flow->log, message, log_text("user", r->user), log_int("version", record->version),
              log_text("health", key_health_name(r->health)));
+}
+
+/* The claim let it pass: raising a limit has no pace. */
+static bool is_too_soon(const struct renewal *r)
+{
+    int64_t renewed_ms = r->claim.record.last_renewal_at_ms;
+
+    return renewed_ms && r->claim.now_ms - renewed_ms < (int64_t)r->flow->settings->renewal_pace_ms;
 }
 
 static bool is_suspicious(struct renewal *r)

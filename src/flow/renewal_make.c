@@ -3,13 +3,7 @@
 
 #include <stdio.h>
 
-enum {
-    LIST_PAGE = 100,
-    LIST_PAGES_MAX = 1000,
-    CLOCKS_DIFFER_MS = 300000,
-    BODY_MAX = 1024,
-    HINT_MAX_S = 30
-};
+enum { LIST_PAGE = 100, LIST_PAGES_MAX = 1000, CLOCKS_DIFFER_MS = 300000, BODY_MAX = 1024 };
 
 static void start_over(struct renewal *r);
 static enum verdict list_answered(struct renewal *r);
@@ -18,7 +12,6 @@ static enum verdict leftovers_are_gone(struct renewal *r);
 static void note_leftover(const struct key_facts *facts, void *context);
 static int64_t leftover_made_ms(const char *name);
 static int64_t oldest_leftover_ms(const struct renewal *r);
-static int64_t limit_to_carry(const struct renewal *r);
 static bool read_created(struct renewal *r);
 static enum verdict create_is_unknown(struct renewal *r);
 static enum verdict committed(struct renewal *r);
@@ -68,14 +61,13 @@ enum verdict renewal_ask_create(struct renewal *r)
 {
     struct flow *flow = r->flow;
     uint64_t now_ms = loop_now_ms(flow->loop);
-    const struct flow_settings *settings = flow->settings;
     struct key_wish wish = {
         .name = span_of(r->claim.name),
         .external_user = SPAN_NONE,
-        .limit_nano_usd = limit_to_carry(r),
-        .limit_reset = settings->key_limit_reset,
+        .limit_nano_usd = key_limit_carried(&r->claim.record, &r->facts, tier_key_limit(r->tier)),
+        .limit_reset = tier_key_limit(r->tier) >= 0 ? r->tier->limit_reset : LIMIT_RESET_NONE,
         .expires_at_ms =
-            settings->key_expires_after_ms ? r->claim.now_ms + settings->key_expires_after_ms : 0,
+            r->tier->expires_after_ms ? r->claim.now_ms + r->tier->expires_after_ms : 0,
     };
     struct buffer body;
 
@@ -113,11 +105,7 @@ enum verdict renewal_got_create(struct renewal *r)
     if (unreached)
         return renewal_once_more(r, renewal_backoff_ms(r), RENEWAL_DELAYED);
     if (key_api_paced(status))
-        return renewal_once_more(r,
-                                 hint_s > 0
-                                     ? (uint64_t)(hint_s < HINT_MAX_S ? hint_s : HINT_MAX_S) * 1000
-                                     : renewal_backoff_ms(r),
-                                 RENEWAL_DELAYED);
+        return renewal_once_more(r, renewal_hinted_ms(r, hint_s), RENEWAL_DELAYED);
     if (key_api_refused(status)) {
         renewal_management_refused(r, status);
         return renewal_give_up(r, RENEWAL_MANAGEMENT_REFUSED, OUTCOME_MANAGEMENT_REFUSED);
@@ -285,16 +273,6 @@ static int64_t oldest_leftover_ms(const struct renewal *r)
         if (leftover_made_ms(r->claim.leftovers.items[i]) < oldest_ms)
             oldest_ms = leftover_made_ms(r->claim.leftovers.items[i]);
     return oldest_ms;
-}
-
-/* A new key must not refill a quota: it carries what is left of the old one's limit, where OpenRouter still tells. */
-static int64_t limit_to_carry(const struct renewal *r)
-{
-    if (r->claim.record.version == 0)
-        return r->flow->settings->key_limit_nano_usd;
-    if (r->facts.has_remaining)
-        return r->facts.remaining_nano_usd;
-    return r->claim.record.limit_nano_usd;
 }
 
 static bool read_created(struct renewal *r)

@@ -24,6 +24,9 @@ struct renewal {
     enum renewal_outcome outcome;
     enum claim_reason reason;
     int64_t seen_version;
+    const struct tier *tier; /* borrowed from the configuration; NULL when mending */
+    bool raises;             /* somebody met the key's limit: */
+    struct key_budget budget;
 
     unsigned attempt;        /* of the whole way: a lost create starts a new one under a new name */
     unsigned tries;          /* of the present question */
@@ -38,13 +41,15 @@ struct renewal {
     struct key_claim claim;
     struct key_commit commit;
     struct key_release release;
+    struct key_raised raised;
     struct renewal_index index;
     struct fetch_call fetch;
 
     struct key_facts facts; /* of the old key, where verify told */
     enum key_health health;
-    struct key_list kept;  /* leftover names that need a second look */
-    struct key_list found; /* hashes of leftovers to be deleted */
+    int64_t limit_nano_usd; /* the one it is raised to */
+    struct key_list kept;   /* leftover names that need a second look */
+    struct key_list found;  /* hashes of leftovers to be deleted */
     size_t list_offset, next_found;
     bool listed;
     struct secret made_key;
@@ -75,6 +80,7 @@ enum verdict renewal_once_more(struct renewal *r, uint64_t after_ms, enum renewa
 uint64_t renewal_backoff_ms(const struct renewal *r);
 void renewal_fetch(struct renewal *r, const char *method, struct span body, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+uint64_t renewal_hinted_ms(const struct renewal *r, int64_t retry_after_s); /* or the back-off */
 bool renewal_may_try_again(struct renewal *r); /* counts the tries of one question */
 void renewal_management_refused(struct renewal *r, int status);
 bool key_list_has(const struct key_list *list, struct span item);

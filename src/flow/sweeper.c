@@ -1,6 +1,7 @@
 #include "flow/sweeper.h"
 
 #include "flow/flow.h"
+#include "flow/reaper.h"
 
 enum { SWEEPER_LEASE_ROUNDS = 3, NEXT_PAGE_MS = 200 };
 
@@ -44,7 +45,7 @@ static void on_sweeper_turn(struct turn *turn)
 
     switch (sweeper->at) {
     case SWEEPER_RESTS:
-        if (!flow->management_key || sweeper->stopped) {
+        if (sweeper->stopped) {
             rest(sweeper);
             return;
         }
@@ -64,6 +65,13 @@ static void on_sweeper_turn(struct turn *turn)
         if (sweeper->old.call.end == STORE_OK && !sweeper->stopped)
             for (size_t i = 0; i < sweeper->old.count; i++)
                 renewal_mend(&flow->renewals, span_of(sweeper->old.members[i]));
+        sweeper->at = SWEEPER_READS_HOLDERS;
+        holders_due(flow->store, &sweeper->holders, turn);
+        return;
+    case SWEEPER_READS_HOLDERS:
+        if (sweeper->holders.call.end == STORE_OK)
+            for (size_t i = 0; i < sweeper->holders.count; i++)
+                reap_user(flow, span_of(sweeper->holders.users[i]));
         rest(sweeper);
         return;
     }
@@ -72,7 +80,7 @@ static void on_sweeper_turn(struct turn *turn)
 /* Behind a full page there may be another: it comes soon, so that nobody waits behind what cannot be mended. */
 static void rest(struct sweeper *sweeper)
 {
-    bool more = sweeper->at == SWEEPER_READS && sweeper->old.call.end == STORE_OK &&
+    bool more = sweeper->at == SWEEPER_READS_HOLDERS && sweeper->old.call.end == STORE_OK &&
                 sweeper->old.count == RENEWALS_PAGE;
 
     sweeper->at = SWEEPER_RESTS;

@@ -1,4 +1,4 @@
-/* sweeper.h: looks after renewals that nobody finished: a process was killed, a reply was lost. No key that keyturn made
+/* sweeper.h: looks after renewals and holds that nobody finished: a process was killed, a reply was lost. No key that keyturn made
  * outlives its purpose by more than 60 s.
  *
  * Owns      its questions. One instance sweeps at a time (a lease in Redis); the others look whether it still does.
@@ -10,6 +10,7 @@
 
 #include "io/deadline.h"
 #include "store/keys.h"
+#include "store/quota.h"
 
 struct flow;
 
@@ -21,7 +22,8 @@ struct sweeper {
     struct sweeper_claim claim;
     struct renewal_index old;
     size_t offset; /* of the page to be read */
-    enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS } at;
+    struct holders holders;
+    enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS, SWEEPER_READS_HOLDERS } at;
     bool stopped;
 };
 

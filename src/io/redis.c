@@ -168,7 +168,7 @@ void redis_command(struct redis *redis, struct redis_call *call, const struct sp
         return;
     wire = redis_wire(args, count, &size);
     send_call(redis, call, wire, size);
-    redisFreeSdsCommand(wire);
+    must_free(wire);
 }
 
 void redis_eval(struct redis *redis, struct redis_call *call, const struct redis_script *script,
@@ -340,7 +340,7 @@ static void send_text(struct redis *redis, struct redis_call *call)
     call->wire = NULL;
     send_call(redis, call, "\r\n", 2);
     redis_link_send(&redis->link, wire + skip, call->wire_size - skip);
-    redisFreeSdsCommand(wire);
+    must_free(wire);
 }
 
 static void on_alarm(struct redis_link *link)
@@ -383,7 +383,7 @@ static void run_ended(struct turn *turn)
 
 static void end(struct redis_call *call, enum redis_end how, const redisReply *reply)
 {
-    redisFreeSdsCommand(call->wire);
+    must_free(call->wire);
     call->wire = NULL;
     call->end = how;
     call->open = false;

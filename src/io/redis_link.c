@@ -1,5 +1,6 @@
 #include "io/redis_link.h"
 
+#include "base/alloc.h"
 #include "io/uv_loop.h"
 
 #include <stdio.h>
@@ -98,27 +99,9 @@ void redis_link_ask(struct redis_link *link, const struct span *args, size_t cou
     char *wire = redis_wire(args, count, &size);
 
     redis_link_send(link, wire, size);
-    redisFreeSdsCommand(wire);
+    must_free(wire);
     if (link->state == REDIS_LINK_GREETING)
         link->greeting_sent++;
-}
-
-char *redis_wire(const struct span *args, size_t count, size_t *ret_size)
-{
-    enum { PARTS_MAX = REDIS_ARGS_MAX + 8 };
-    const char *texts[PARTS_MAX];
-    size_t sizes[PARTS_MAX];
-    char *wire = NULL;
-    long long size;
-
-    assert(count <= PARTS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        texts[i] = args[i].at ? args[i].at : "";
-        sizes[i] = args[i].size;
-    }
-    size = redisFormatSdsCommandArgv(&wire, (int)count, texts, sizes);
-    *ret_size = size > 0 ? (size_t)size : 0;
-    return size > 0 ? wire : NULL;
 }
 
 void redis_link_alarm_in(struct redis_link *link, uint64_t after_ms)

@@ -85,14 +85,15 @@ static inline bool redis_link_is_up(const struct redis_link *link)
 void redis_link_drop(struct redis_link *link, enum redis_fault fault, const char *reason);
 void redis_link_send(struct redis_link *link, const char *wire, size_t size);
 void redis_link_ask(struct redis_link *link, const struct span *args, size_t count);
-/* A command as it goes on the wire; NULL without memory. End it with redisFreeSdsCommand. */
-char *redis_wire(const struct span *args, size_t count, size_t *ret_size);
 void redis_link_alarm_in(struct redis_link *link, uint64_t after_ms); /* while up */
 /* Also one that is due and not told yet: setting it anew then would let steady traffic put it off for ever. */
 static inline bool redis_link_alarm_is_set(const struct redis_link *link)
 {
     return deadline_is_set(&link->alarm) || link->alarm.passed;
 }
+
+/* In redis_wire.c: a command as it goes on the wire, in one piece; end it with must_free. */
+char *redis_wire(const struct span *args, size_t count, size_t *ret_size);
 
 /* In redis_link_tell.c: the log's lines. */
 void redis_link_tell_up(struct redis_link *link);

@@ -1,6 +1,7 @@
 #include "io/redis_socket.h"
 
 #include "base/alloc.h"
+#include "io/redis_objects.h"
 #include "io/redis_tls.h"
 #include "io/uv_loop.h"
 
@@ -17,6 +18,7 @@ struct redis_socket {
     uv_poll_t poll;
     struct loop *loop; /* borrowed */
     redisContext *context;
+    struct arena replies;
     struct redis_tls *tls; /* borrowed; NULL: plain */
     struct redis_tls_session session;
     const struct redis_socket_events *events;
@@ -52,6 +54,8 @@ struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_add
         return NULL;
     s = must_alloc(sizeof(*s));
     s->context = context_of(fd);
+    arena_init(&s->replies, REPLY_BYTES_MAX);
+    redis_objects_use(s->context->reader, &s->replies);
     s->loop = loop;
     s->tls = tls;
     s->events = events;
@@ -61,6 +65,7 @@ struct redis_socket *redis_socket_open(struct loop *loop, const struct redis_add
     if (uv_poll_init(loop_uv(loop), &s->poll, fd)) {
         snprintf(ret_reason, REDIS_REASON_SIZE, "the descriptor cannot be polled");
         redisFree(s->context);
+        arena_done(&s->replies);
         must_free(s);
         return NULL;
     }
@@ -77,7 +82,7 @@ void redis_socket_close(struct redis_socket *s)
     uv_close((uv_handle_t *)&s->poll,
              on_close); /* leaves the poll set before the descriptor closes */
     redisFree(s->context);
-    s->context = NULL;
+    s->context = NULL; /* the reply in hand stays until the handle is gone */
 }
 
 void redis_socket_send(struct redis_socket *s, const char *wire, size_t size)
@@ -228,15 +233,14 @@ static void take_replies(struct redis_socket *s)
         if (!reply)
             break;
         s->events->on_reply(s->owner, reply);
-        freeReplyObject(reply);
         if (s->closed)
             return;
+        arena_reset(&s->replies);
     }
     if (reply_is_too_large(s->context->reader))
         broke(s, REDIS_FAULT_PROTOCOL, "a reply is too large or nested too deeply");
 }
 
-/* Also guards the recursion of freeReplyObject: one read adds a few thousand levels at most. */
 static bool reply_is_too_large(const redisReader *reader)
 {
     return reader->len > REPLY_BYTES_MAX || reader->ridx > REPLY_DEPTH_MAX;
@@ -264,5 +268,6 @@ static void on_close(uv_handle_t *handle)
     struct redis_socket *s = handle->data;
 
     s->events->on_gone(s->owner);
+    arena_done(&s->replies);
     must_free(s);
 }

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+static bool word_among(struct span word, const char *const *names, size_t count, size_t *ret_index);
+
 void args_begin(struct store_args *args, const struct store *store)
 {
     args->count = 1;
@@ -62,8 +64,38 @@ bool field_flag(const struct redis_reply *reply, const char *name)
 bool field_word(const struct redis_reply *reply, const char *name, const char *const *names,
                 size_t count, size_t *ret_index)
 {
-    struct span word = field_span(reply, name);
+    return word_among(field_span(reply, name), names, count, ret_index);
+}
 
+bool item_text(const struct redis_reply *reply, size_t index, char *ret_text, size_t capacity)
+{
+    const struct redis_reply *item = redis_reply_item(reply, index);
+
+    return item && redis_reply_kind(item) == REDIS_TEXT &&
+           span_text(redis_reply_text(item), ret_text, capacity);
+}
+
+bool item_number(const struct redis_reply *reply, size_t index, int64_t *ret_number)
+{
+    const struct redis_reply *item = redis_reply_item(reply, index);
+
+    if (!item || redis_reply_kind(item) != REDIS_NUMBER)
+        return false;
+    *ret_number = redis_reply_number(item);
+    return true;
+}
+
+bool item_word(const struct redis_reply *reply, size_t index, const char *const *names,
+               size_t count, size_t *ret_index)
+{
+    const struct redis_reply *item = redis_reply_item(reply, index);
+
+    return item && redis_reply_kind(item) == REDIS_TEXT &&
+           word_among(redis_reply_text(item), names, count, ret_index);
+}
+
+static bool word_among(struct span word, const char *const *names, size_t count, size_t *ret_index)
+{
     for (size_t i = 0; i < count; i++) {
         if (span_equal(word, span_of(names[i]))) {
             *ret_index = i;

@@ -9,7 +9,7 @@
 #include "store/scripts.h"
 #include "store/store.h"
 
-enum { STORE_ARGS_MAX = 16, STORE_NUMBER_SIZE = 24 };
+enum { STORE_ARGS_MAX = 17, STORE_NUMBER_SIZE = 24 };
 
 struct store_args {
     size_t count;
@@ -33,5 +33,11 @@ bool field_flag(const struct redis_reply *reply, const char *name); /* "1" */
 /* The index of the field's word among names; false when it is none of them. */
 bool field_word(const struct redis_reply *reply, const char *name, const char *const *names,
                 size_t count, size_t *ret_index);
+
+/* Answers that are read by position; false when the item is not there or of another kind. */
+bool item_text(const struct redis_reply *reply, size_t index, char *ret_text, size_t capacity);
+bool item_number(const struct redis_reply *reply, size_t index, int64_t *ret_number);
+bool item_word(const struct redis_reply *reply, size_t index, const char *const *names,
+               size_t count, size_t *ret_index);
 
 #endif

@@ -9,10 +9,8 @@ enum { LIST_TEXT_SIZE = KEY_LIST_MAX * (KEY_NAME_MAX + 1) + 1, NAME_TAIL_MAX = 6
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const char *const reasons[] = {
-    [CLAIM_PROVISION] = "provision",
-    [CLAIM_RENEW] = "renew",
-    [CLAIM_AHEAD] = "ahead",
-    [CLAIM_MEND] = "mend",
+    [CLAIM_PROVISION] = "provision", [CLAIM_RENEW] = "renew", [CLAIM_AHEAD] = "ahead",
+    [CLAIM_RAISE] = "raise",         [CLAIM_MEND] = "mend",
 };
 static const char *const verdicts[] = {
     [CLAIM_GRANTED] = "granted", [CLAIM_NEWER] = "newer",     [CLAIM_DISABLED] = "disabled",
@@ -27,6 +25,8 @@ static const char *const outcomes[] = {
     [OUTCOME_MANAGEMENT_REFUSED] = "management_refused",
     [OUTCOME_CREATE_FAILED] = "create_failed",
     [OUTCOME_MENDED] = "mended",
+    [OUTCOME_LIMIT_RAISED] = "limit_raised",
+    [OUTCOME_LIMIT_STANDS] = "limit_stands",
 };
 
 /* The user's record and renewal, in the order the scripts take them. */
@@ -43,6 +43,7 @@ static bool read_load(struct store_call *call, const struct redis_reply *reply);
 static bool read_claim(struct store_call *call, const struct redis_reply *reply);
 static bool read_commit(struct store_call *call, const struct redis_reply *reply);
 static bool read_release(struct store_call *call, const struct redis_reply *reply);
+static bool read_raised(struct store_call *call, const struct redis_reply *reply);
 static bool read_proven(struct store_call *call, const struct redis_reply *reply);
 static bool read_buried(struct store_call *call, const struct redis_reply *reply);
 
@@ -121,6 +122,21 @@ void key_release(struct store *store, struct key_release *release, struct span u
     args_add(&args, list_text(leftovers, leftover));
     args_send(&args, store, &release->call, wake, read_release, SCRIPT_key_release, keys.names + 1,
               1);
+}
+
+/* lua/key_raised.lua */
+void key_raised(struct store *store, struct key_raised *raised, struct span user, int64_t version,
+                int64_t limit_nano_usd, enum limit_reset limit_reset, struct turn *wake)
+{
+    struct user_keys keys;
+    struct store_args args;
+
+    user_keys(&keys, user);
+    args_begin(&args, store);
+    args_add_number(&args, version);
+    args_add_number(&args, limit_nano_usd);
+    args_add(&args, span_of(limit_reset_name(limit_reset)));
+    args_send(&args, store, &raised->call, wake, read_raised, SCRIPT_key_raised, keys.names, 1);
 }
 
 /* lua/key_proven.lua */
@@ -245,6 +261,12 @@ static bool read_commit(struct store_call *call, const struct redis_reply *reply
 static bool read_release(struct store_call *call, const struct redis_reply *reply)
 {
     container_of(call, struct key_release, call)->fenced = field_flag(reply, "fenced");
+    return redis_reply_kind(reply) == REDIS_LIST;
+}
+
+static bool read_raised(struct store_call *call, const struct redis_reply *reply)
+{
+    container_of(call, struct key_raised, call)->noted = field_flag(reply, "noted");
     return redis_reply_kind(reply) == REDIS_LIST;
 }
 

@@ -6,6 +6,7 @@
  *                        behind comes back in the answer
  *     commit             compare-and-set by fence: record, version + 1; a fenced writer learns it and deletes its key
  *   or release           gives the lease back with an outcome that others may use for a while
+ *     raised             the key stays and has another limit at OpenRouter: the record learns it
  *     proven             the new key answered a request: hands out the doomed hashes, to be deleted upstream
  *     buried             one doomed hash is deleted
  *     index_remove       nothing is left to do
@@ -41,6 +42,7 @@ enum claim_reason {
     CLAIM_PROVISION, /* no key yet: granted if there is none */
     CLAIM_RENEW, /* seen_version got 401: granted if it is still the current one and the pace allows */
     CLAIM_AHEAD, /* seen_version expires soon: the same */
+    CLAIM_RAISE, /* seen_version's limit was met: the same, at any pace */
     CLAIM_MEND   /* the sweeper: granted if no lease is live */
 };
 
@@ -62,7 +64,9 @@ enum claim_outcome {
     OUTCOME_SWITCHED_OFF,
     OUTCOME_MANAGEMENT_REFUSED,
     OUTCOME_CREATE_FAILED,
-    OUTCOME_MENDED
+    OUTCOME_MENDED,
+    OUTCOME_LIMIT_RAISED,
+    OUTCOME_LIMIT_STANDS
 };
 
 struct key_claim_ask {
@@ -106,6 +110,13 @@ struct key_release {
 void key_release(struct store *store, struct key_release *release, struct span user, int64_t fence,
                  int64_t seen_version, enum claim_outcome outcome, const struct key_list *leftovers,
                  struct turn *wake);
+
+struct key_raised {
+    struct store_call call;
+    bool noted; /* the record is still of that version; repeating is safe */
+};
+void key_raised(struct store *store, struct key_raised *raised, struct span user, int64_t version,
+                int64_t limit_nano_usd, enum limit_reset limit_reset, struct turn *wake);
 
 struct key_proven {
     struct store_call call;

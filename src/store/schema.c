@@ -36,6 +36,18 @@ struct span store_key_name(enum store_key key, struct span id, char ret_name[STO
     return (struct span){ret_name, size};
 }
 
+struct span store_window_key_name(enum store_key key, struct span id, struct span window,
+                                  char ret_name[STORE_KEY_MAX])
+{
+    struct span name = store_key_name(key, id, ret_name);
+
+    assert(span_ends(name, SPAN(":")) && window.size > 0);
+    assert(name.size + window.size < STORE_KEY_MAX);
+    memcpy(ret_name + name.size, window.at, window.size);
+    ret_name[name.size + window.size] = '\0';
+    return (struct span){ret_name, name.size + window.size};
+}
+
 bool store_key_is_token(struct span name, struct span *ret_token_id)
 {
     return between(name, SPAN(STORE_WATCH_TOKEN), SPAN(""), ret_token_id);

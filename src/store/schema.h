@@ -11,16 +11,40 @@
 
 #include "base/span.h"
 
-/*  name      pattern (%.*s: user or token id)   type    what */
+/*  name      pattern (%.*s: user or token id; a window follows the last colon)   type    what */
 #define STORE_KEYS(ROW) \
     ROW(META, "kt:meta", "hash", "deployment, schema, environment, upstream, sealed check") \
     ROW(TOKEN, "kt:t:%.*s", "hash", "a client token: mac, kid, user, kind, status, times") \
-    ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at") \
+    ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at, overrides, boost") \
+    ROW(BUDGET, "kt:{u:%.*s}:budget:", "hash", \
+        "what settlements cost in a budget window; expires") \
+    ROW(DAY, "kt:{u:%.*s}:day:", "hash", \
+        "messages delivered on a UTC day, requests of its current minute; expires") \
+    ROW(LEASES, "kt:{u:%.*s}:leases", "zset", "live holds: request id by the lease's end") \
+    ROW(HOLDS, "kt:{u:%.*s}:holds", "hash", \
+        "open holds by request id, their sums by window; settled costs by version of the key") \
+    ROW(EXPIRED, "kt:{u:%.*s}:expired", "zset", \
+        "holds to be reconciled: request id by when the lease ran out") \
+    ROW(SETTLED, "kt:{u:%.*s}:settled", "zset", "request id by settlement; 48 hours") \
+    ROW(USAGE, "kt:{u:%.*s}:usage:", "hash", \
+        "a user's sums of a UTC month by day and model; expires") \
+    ROW(HOLDERS, "kt:holders", "zset", "users with holds, by when to look after them") \
+    ROW(LEDGER, "kt:{books}:ledger", "stream", "settlements; the newest million") \
+    ROW(SEEN, "kt:{books}:seen:", "hash", \
+        "request ids booked, by the UTC day of the record; expires") \
+    ROW(SUMS, "kt:{books}:", "hash", \
+        "sums of a UTC day or month: by user; by tier and model, by day") \
+    ROW(FREE_MINUTE, "kt:{free}:minute", "hash", \
+        "requests to free models in a minute: all, by user, and who asks; expires") \
+    ROW(FREE_MINUTE_BEFORE, "kt:{free}:minute:before", "hash", "the same of the minute before") \
+    ROW(FREE_DAY, "kt:{free}:day", "hash", "the same of a UTC day") \
+    ROW(FREE_DAY_BEFORE, "kt:{free}:day:before", "hash", "the same of the day before") \
     ROW(KEY, "kt:k:{u:%.*s}", "hash", "the user's upstream key, sealed (domain/key_record.h)") \
     ROW(RENEWAL, "kt:{u:%.*s}:renewal", "hash", \
         "lease, fence, intent, leftovers, doomed keys, last outcome") \
     ROW(RENEWALS, "kt:renewals", "zset", \
         "open renewals: \"<user> <nonce>\" by start; the sweeper's list") \
+    ROW(CATALOGUE, "kt:catalogue", "string", "GET /models as OpenRouter answered it last") \
     ROW(SWEEPER, "kt:sweeper", "string", "which instance sweeps; expires")
 
 enum store_key {
@@ -39,6 +63,9 @@ struct store_key_row {
 const struct store_key_row *store_key_row(enum store_key key);
 /* The key's name; id is ignored where the pattern has none. */
 struct span store_key_name(enum store_key key, struct span id, char ret_name[STORE_KEY_MAX]);
+/* Of a pattern that ends in a colon: "2026-11", "day:2026-11-20:user". */
+struct span store_window_key_name(enum store_key key, struct span id, struct span window,
+                                  char ret_name[STORE_KEY_MAX]);
 
 /* What instances watch, and reading a watched key's name back. */
 #define STORE_WATCH_TOKEN "kt:t:"

@@ -9,13 +9,25 @@
 
 #define STORE_SCRIPTS(ROW) \
     ROW(admit) \
+    ROW(extend) \
+    ROW(settle) \
+    ROW(expire) \
+    ROW(billed) \
+    ROW(holders_add) \
+    ROW(holders_due) \
+    ROW(holders_remove) \
+    ROW(book) \
+    ROW(free_take) \
+    ROW(free_close) \
     ROW(user_ensure) \
+    ROW(user_set) \
     ROW(token_save) \
     ROW(key_claim) \
     ROW(key_commit) \
     ROW(key_release) \
     ROW(key_proven) \
     ROW(key_buried) \
+    ROW(key_raised) \
     ROW(renewal_add) \
     ROW(renewal_old) \
     ROW(sweeper_claim) \

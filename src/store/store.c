@@ -25,6 +25,16 @@ static void prepare(struct store *store, struct store_call *call, struct turn *w
 static void on_reply(struct redis_call *redis, const struct redis_reply *reply);
 static enum store_end end_of(struct store_call *call, const struct redis_reply *reply);
 
+bool store_is_up(const struct store *store)
+{
+    return redis_is_up(store->redis);
+}
+
+void store_on_link(struct store *store, struct turn *turn)
+{
+    redis_on_link(store->redis, turn);
+}
+
 const struct redis_script *const *store_scripts(size_t *ret_count)
 {
     *ret_count = STORE_SCRIPT_COUNT;

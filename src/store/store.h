@@ -38,6 +38,10 @@ static inline bool store_call_is_open(const struct store_call *call)
     return call->redis.open;
 }
 
+/* The link to Redis; the turn is posted whenever it comes up or goes down, as long as the redis is there. */
+bool store_is_up(const struct store *store);
+void store_on_link(struct store *store, struct turn *turn);
+
 /* All scripts of this layer, for redis_open. */
 const struct redis_script *const *store_scripts(size_t *ret_count);
 

@@ -8,7 +8,7 @@ import { generateText, streamText } from 'ai';
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
-import { World } from './harness.mjs';
+import { DEFAULT_TIER, World } from './harness.mjs';
 
 const MODEL = 'openai/gpt-4o';
 const TEXT = /^Lorem ipsum dolor sit amet/;
@@ -144,7 +144,7 @@ describe('with a provisioning key', () => {
             assert.equal(Math.round(answer.cost * 1e9), row.billed_nano_usd);
             assert.equal(heads.length, 1, 'the client asked once');
             assert.equal(heads[0].headers['x-keyturn-renewed'], renewed ? 'true' : undefined);
-            assert.equal(heads[0].headers['x-keyturn-tier'], 'Standard');
+            assert.equal(heads[0].headers['x-keyturn-tier'], DEFAULT_TIER);
             assert.match(heads[0].headers['content-type'], stream ? /^text\/event-stream/ : /^application\/json/);
             assert.equal(await world.sim.keysMade() - keysBefore, made);
             assert.deepEqual(rows.map(each => each.status), [...Array(calls - 1).fill(401), 200]);

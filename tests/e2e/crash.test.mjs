@@ -19,7 +19,18 @@ const detours = {
     got_leftovers: { fault: { where: 'create', kind: 'lost_reply', times: 1 } },
     ask_undo: { fenced: true },
     got_undo: { fenced: true },
+    ask_raise: { limited: true }, // the key's own limit is what refuses
+    got_raise: { limited: true },
+    ask_note: { limited: true },
+    got_note: { limited: true },
 };
+
+async function limitKeys(world) {
+    for (const { hash } of await world.sim.keysKept()) {
+        const answer = await call(world.sim.origin, 'PATCH', `/api/v1/keys/${hash}`, { token: world.managementKey, body: { limit: 0.000001 } });
+        assert.equal(answer.status, 200, answer.text);
+    }
+}
 
 async function untilClean(world, users, within = ORPHAN_MS) {
     const began = Date.now();
@@ -43,11 +54,12 @@ async function untilServed(instance, options, within = BACK_MS) {
 describe('kill -9 at every step of a renewal', { concurrency: 4, skip: !hasFaultPoints && 'this build has no fault points' }, () => {
     for (const row of rows)
         test(`at ${row}`, inWorld({ env: quickRenewal }, async world => {
-            const { others = 0, fault, fenced } = detours[row] ?? {};
+            const { others = 0, fault, fenced, limited } = detours[row] ?? {};
             const token = await world.service(), users = ['alice', ...Array.from({ length: others }, (_, i) => `other-${i}`)];
             for (const as of users) assert.equal((await world.one.chat({ token, as })).status, 200);
             await world.one.stop();
-            await world.sim.expireKey({ name_contains: 'keyturn/' });
+            if (limited) await limitKeys(world);
+            else await world.sim.expireKey({ name_contains: 'keyturn/' });
             if (others) await world.sim.killKey({ name_contains: 'keyturn/' });
             if (fault) await world.sim.fault(fault);
             const held = fenced && await world.sim.fault({ where: 'create', kind: 'hold', times: 1 });

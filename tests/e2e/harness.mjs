@@ -26,6 +26,7 @@ const root = resolve(import.meta.dirname, '../..');
 export const keyturnBin = process.env.KEYTURN_BIN ?? join(root, 'build/debug/keyturn');
 export const simBin = process.env.OPENROUTER_SIM_BIN ?? join(root, 'build/debug/openrouter-sim');
 export const repository = root;
+export const DEFAULT_TIER = 'Pro+'; // every model, any number of messages: limits are money.test.mjs' business
 
 const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|ERROR: libFuzzer/;
 const binary = existsSync(keyturnBin) ? readFileSync(keyturnBin) : Buffer.alloc(0);
@@ -330,6 +331,7 @@ export class World {
             OPENROUTER_BASE_URL: this.upstream ?? this.sim?.url,
             OPENROUTER_PROVISIONING_KEY: this.givesManagementKey ? this.managementKey : undefined,
             KEYTURN_DATA_DIRECTORY: join(this.directory, 'data'),
+            KEYTURN_KEYS_DEFAULT_TIER: DEFAULT_TIER,
             KEYTURN_REDIS_COMMAND_TIMEOUT: '2s', // a busy machine is not a broken Redis; store.test.mjs uses the default
             ASAN_OPTIONS: 'detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0',
             UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',

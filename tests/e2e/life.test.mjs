@@ -243,8 +243,8 @@ describe('development', () => {
     }));
 
     test('production reads no .env and lets nobody in without a credential', inWorld({}, async world => {
-        writeFileSync(join(world.directory, '.env'), 'KEYTURN_KEYS_DEFAULT_TIER=FromDotenv\n');
-        const keyturn = await world.keyturn();
+        writeFileSync(join(world.directory, '.env'), 'KEYTURN_KEYS_DEFAULT_TIER=Pro\n');
+        const keyturn = await world.keyturn({ env: { KEYTURN_KEYS_DEFAULT_TIER: undefined } });
         assert.equal(keyturn.logs(/^\[PROD MODE\]/).length, 1);
         assertFault(await keyturn.chat({}), 401, 'invalid_api_key');
         assert.equal((await keyturn.chat({ token: await world.token('alice') })).headers['x-keyturn-tier'], 'Standard');
@@ -341,9 +341,9 @@ describe('what can be seen', () => {
         const keyturn = await world.keyturn({ ready: false, env: { KEYTURN_LOG_FORMAT: 'logfmt' } });
         const [, address] = await until('it listens', () => keyturn.stdout.match(/listening"? for=clients address=(\S+)/));
         const token = await world.token('alice');
-        const answer = await call(`http://${address}`, 'POST', '/v1/chat/completions', { token, body: { model: 'a b', messages: [] } });
+        const answer = await call(`http://${address}`, 'POST', '/v1/chat/completions', { token, body: { model: 'a=b', messages: [] } });
         assert.equal(answer.status, 200, answer.text);
-        await until('it is logged', () => /msg=request .*model="a b" /.test(keyturn.stdout));
+        await until('it is logged', () => /msg=request .*model="a=b" /.test(keyturn.stdout));
         assert.ok(keyturn.stdout.trimEnd().split('\n').every(line => /^time=\S+ level=\w+ msg=/.test(line)), keyturn.stdout);
         await keyturn.program.end('SIGTERM');
     }));

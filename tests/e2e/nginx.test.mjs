@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertFault, bodyOf, call, events, freePort, inWorld, Program, repository, until } from './harness.mjs';
+import { assertFault, bodyOf, call, DEFAULT_TIER, events, freePort, inWorld, Program, repository, until } from './harness.mjs';
 
 const nginxBin = [...process.env.PATH.split(':'), '/usr/sbin', '/usr/local/sbin'].map(directory => join(directory, 'nginx')).find(existsSync);
 const CHAT = '/v1/chat/completions';
@@ -64,7 +64,7 @@ test('both are used; ids, credentials and error shapes pass; one key for the use
         const id = `through-nginx-${i}`, answer = await ask({ token, stream: i % 2 === 1, headers: { 'x-request-id': id } });
         assert.equal(answer.status, 200, answer.text);
         assert.equal(answer.headers['x-request-id'], id);
-        assert.equal(answer.headers['x-keyturn-tier'], 'Standard');
+        assert.equal(answer.headers['x-keyturn-tier'], DEFAULT_TIER);
     }
     const lines = await until('all are logged', () => {
         const lists = world.instances.map(instance => instance.logs('request'));

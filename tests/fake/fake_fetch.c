@@ -11,6 +11,7 @@ enum { PATH_MAX_SIZE = 600 };
 struct fetcher {
     struct loop *loop;      /* borrowed */
     struct fake_keys *keys; /* borrowed */
+    struct fake_asks *asks; /* borrowed */
     struct span base_path;
     struct list pending, withheld;
     struct deadline_class totals;
@@ -32,6 +33,7 @@ struct fetch_flight {
 
 static void on_late(struct turn *turn);
 static int carry_out(struct fetch_flight *flight, struct buffer *out);
+static int answer_generation(struct fetch_flight *flight, struct span id, struct buffer *out);
 static void end(struct fetch_flight *flight, enum fetch_end how, int status, struct span body);
 static void flight_free(struct fetch_flight *flight);
 static struct fetch_flight *oldest(const struct fetcher *fetcher);
@@ -76,7 +78,7 @@ void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *m
 {
     struct fetch_flight *flight = must_alloc(sizeof(*flight));
 
-    assert(!fetcher->closed && bearer && wake && total_ms > 0);
+    assert(!fetcher->closed && wake && total_ms > 0);
     assert(!call->flight && !call->body.memory); /* fetch_done comes first */
     *call = (struct fetch_call){
         .fetcher = fetcher, .flight = flight, .wake = wake, .retry_after_s = -1};
@@ -86,7 +88,9 @@ void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *m
     snprintf(flight->method, sizeof(flight->method), "%s", method);
     assert(span_starts(path, fetcher->base_path));
     assert(span_text(span_from(path, fetcher->base_path.size), flight->path, PATH_MAX_SIZE));
-    secret_set(&flight->bearer, secret_reveal(bearer));
+    assert(!bearer == (strcmp(flight->path, "/models") == 0)); /* it needs none and gets none */
+    if (bearer)
+        secret_set(&flight->bearer, secret_reveal(bearer));
     buffer_init(&flight->body, body.size);
     buffer_append(&flight->body, body);
     turn_init(&flight->late, on_late);
@@ -110,9 +114,11 @@ void fetch_done(struct fetch_call *call)
     *call = (struct fetch_call){0};
 }
 
-void fake_fetch_serve(struct fetcher *fetcher, struct fake_keys *keys, struct span base_path)
+void fake_fetch_serve(struct fetcher *fetcher, struct fake_keys *keys, struct fake_asks *asks,
+                      struct span base_path)
 {
     fetcher->keys = keys;
+    fetcher->asks = asks;
     fetcher->base_path = base_path;
 }
 
@@ -135,9 +141,10 @@ void fake_fetch_oldest(const struct fetcher *fetcher, char ret_label[FAKE_FETCH_
 {
     const struct fetch_flight *flight = oldest(fetcher);
     struct span path = span_of(flight->path);
-    const char *form = span_starts(path, SPAN("/keys/"))   ? "/keys/{hash}"
-                       : span_starts(path, SPAN("/keys?")) ? "/keys?offset"
-                                                           : flight->path;
+    const char *form = span_starts(path, SPAN("/keys/"))         ? "/keys/{hash}"
+                       : span_starts(path, SPAN("/keys?"))       ? "/keys?offset"
+                       : span_starts(path, SPAN("/generation?")) ? "/generation?id"
+                                                                 : flight->path;
 
     snprintf(ret_label, FAKE_FETCH_LABEL_SIZE, "%s %.20s", flight->method, form);
 }
@@ -200,8 +207,34 @@ static void on_late(struct turn *turn)
 
 static int carry_out(struct fetch_flight *flight, struct buffer *out)
 {
+    struct span path = span_of(flight->path), id = span_from(path, sizeof("/generation?id=") - 1);
+
+    if (span_starts(path, SPAN("/generation?id=")))
+        return answer_generation(flight, id, out);
+    if (span_equal(path, SPAN("/models"))) {
+        fake_models_print(out);
+        return 200;
+    }
     return fake_keys_answer(flight->fetcher->keys, span_of(flight->method), span_of(flight->path),
                             secret_reveal(&flight->bearer), buffer_view(&flight->body), out);
+}
+
+/* Its record is written some time after the call. */
+static int answer_generation(struct fetch_flight *flight, struct span id, struct buffer *out)
+{
+    const struct fetcher *fetcher = flight->fetcher;
+    const struct fake_bill *bill = fake_asks_bill(fetcher->asks, id);
+
+    if (!fake_keys_accept(fetcher->keys, secret_reveal(&flight->bearer))) {
+        buffer_append(out, SPAN("{\"error\":{\"code\":401,\"message\":\"User not found.\"}}"));
+        return 401;
+    }
+    if (!bill || !bill->known_from_ms || bill->known_from_ms > fetcher->keys->now_ms) {
+        buffer_append(out, SPAN("{\"error\":{\"code\":404,\"message\":\"Not found\"}}"));
+        return 404;
+    }
+    fake_bill_record(bill, out);
+    return 200;
 }
 
 static void end(struct fetch_flight *flight, enum fetch_end how, int status, struct span body)

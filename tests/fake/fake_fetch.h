@@ -1,4 +1,5 @@
-/* fake_fetch.h: io/fetch.h for scenes: a started fetch waits until the scene delivers it to fake_keys.h.
+/* fake_fetch.h: io/fetch.h for scenes: a started fetch waits until the scene delivers it to fake_keys.h; GET /models and
+ * GET /generation are answered from fake_bills.h.
  *
  * Owns      copies of what was asked.
  * Runs on   the scene; a fetch whose answer is withheld ends by its own total_ms.
@@ -9,6 +10,7 @@
 #define KEYTURN_TESTS_FAKE_FETCH_H
 
 #include "fake/fake_keys.h"
+#include "fake/fake_upstream.h"
 #include "io/fetch.h"
 
 enum fake_fetched {
@@ -26,7 +28,8 @@ enum fake_fetched {
 
 enum { FAKE_FETCH_LABEL_SIZE = 32 };
 
-void fake_fetch_serve(struct fetcher *fetcher, struct fake_keys *keys, struct span base_path);
+void fake_fetch_serve(struct fetcher *fetcher, struct fake_keys *keys, struct fake_asks *asks,
+                      struct span base_path);
 void fake_fetch_retry_after(struct fetcher *fetcher, int64_t seconds); /* of the next 429 */
 size_t fake_fetch_pending(const struct fetcher *fetcher);
 size_t fake_fetch_open(const struct fetcher *fetcher); /* those withheld, too */

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "crypto/digest.h"
 #include "domain/nano_usd.h"
+#include "domain/period.h"
+#include "fake/fake_upstream.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 static int answer_create(struct fake_keys *keys, struct span body, struct buffer *out);
 static int answer_list(struct fake_keys *keys, struct span query, struct buffer *out);
 static int answer_lookup(struct fake_keys *keys, struct span hash, struct buffer *out);
+static int answer_update(struct fake_keys *keys, struct span hash, struct span body,
+                         struct buffer *out);
 static int answer_delete(struct fake_keys *keys, struct span hash, struct buffer *out);
 static void check_create(struct fake_keys *keys, struct span name);
 static struct fake_key *find_hash(struct fake_keys *keys, struct span hash);
@@ -19,7 +23,8 @@ static struct span pseudonym_of(struct span name);
 static int64_t time_of(yyjson_val *object, const char *field);
 static int64_t amount_of(yyjson_val *object, const char *field);
 static int say_error(struct buffer *out, int status, const char *message);
-static void say_key(struct buffer *out, const struct fake_key *key);
+static void read_limit(yyjson_val *root, struct fake_key *key);
+static void say_key(struct buffer *out, const struct fake_keys *keys, const struct fake_key *key);
 static void say_amount(struct buffer *out, const char *field, int64_t nano_usd);
 static void complain(struct fake_keys *keys, const char *what, struct span name);
 
@@ -31,10 +36,8 @@ struct fake_key *fake_keys_add(struct fake_keys *keys, struct span name, int64_t
 
     assert(keys->count < FAKE_KEYS_MAX);
     keys->count++;
-    *key = (struct fake_key){.created_ms = keys->now_ms,
-                             .expires_ms = expires_ms,
-                             .limit_nano_usd = -1,
-                             .remaining_nano_usd = -1};
+    *key = (struct fake_key){
+        .created_ms = keys->now_ms, .expires_ms = expires_ms, .limit_nano_usd = -1};
     snprintf(seed, sizeof(seed), "key %llu", (unsigned long long)keys->counter++);
     sha256(span_of(seed), digest);
     memcpy(key->secret, "sk-or-v1-", 9);
@@ -86,9 +89,36 @@ const struct fake_key *fake_keys_by_hash(const struct fake_keys *keys, struct sp
 
 bool fake_keys_accept(const struct fake_keys *keys, struct span bearer)
 {
+    if (keys->shared_key && span_equal(span_of(keys->shared_key), bearer))
+        return true;
     for (size_t i = 0; i < keys->count; i++)
         if (span_equal(span_of(keys->keys[i].secret), bearer))
             return fake_key_is_live(keys, &keys->keys[i]);
+    return false;
+}
+
+int64_t fake_keys_used(const struct fake_keys *keys, const struct fake_key *key,
+                       enum limit_reset window)
+{
+    int64_t from_ms = window ? period_of(window, keys->now_ms).starts_ms : 0;
+    int64_t sum = key->created_ms >= from_ms ? key->used_nano_usd : 0;
+
+    for (size_t i = 0; i < keys->asks->count; i++) {
+        const struct fake_asked *asked = &keys->asks->rows[i];
+        if (asked->bill.closed_ms >= from_ms && strcmp(asked->bearer, key->secret) == 0)
+            sum += asked->bill.cost_nano_usd;
+    }
+    return sum;
+}
+
+bool fake_keys_at_limit(const struct fake_keys *keys, struct span bearer)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct fake_key *key = &keys->keys[i];
+        if (span_equal(span_of(key->secret), bearer))
+            return key->limit_nano_usd >= 0 &&
+                   fake_keys_used(keys, key, key->limit_reset) >= key->limit_nano_usd;
+    }
     return false;
 }
 
@@ -114,6 +144,8 @@ int fake_keys_answer(struct fake_keys *keys, struct span method, struct span pat
         return answer_list(keys, hash, out);
     if (span_equal(method, SPAN("GET")) && span_starts(path, SPAN("/keys/")))
         return answer_lookup(keys, hash, out);
+    if (span_equal(method, SPAN("PATCH")) && span_starts(path, SPAN("/keys/")))
+        return answer_update(keys, hash, body, out);
     if (span_equal(method, SPAN("DELETE")) && span_starts(path, SPAN("/keys/")))
         return answer_delete(keys, hash, out);
     complain(keys, "a route that is not there", path);
@@ -125,7 +157,7 @@ static int answer_create(struct fake_keys *keys, struct span body, struct buffer
     yyjson_doc *doc = yyjson_read(body.at, body.size, YYJSON_READ_NUMBER_AS_RAW);
     yyjson_val *root = yyjson_doc_get_root(doc);
     const char *name = yyjson_get_str(yyjson_obj_get(root, "name"));
-    int64_t expires_ms = time_of(root, "expires_at"), limit = amount_of(root, "limit");
+    int64_t expires_ms = time_of(root, "expires_at");
     struct fake_key *key;
 
     if (!name || !name[0] || (expires_ms && expires_ms <= keys->now_ms)) {
@@ -135,13 +167,13 @@ static int answer_create(struct fake_keys *keys, struct span body, struct buffer
     }
     check_create(keys, span_of(name));
     key = fake_keys_add(keys, span_of(name), expires_ms);
+    read_limit(root, key);
     yyjson_doc_free(doc);
-    key->limit_nano_usd = key->remaining_nano_usd = limit;
     keys->creates++;
     if (fake_keys_live(keys) > count_users(keys) + 1)
         complain(keys, "more live keys than users and one, after", span_of(key->name));
     buffer_append(out, SPAN("{\"data\":"));
-    say_key(out, key);
+    say_key(out, keys, key);
     buffer_format(out, ",\"key\":\"%s\"}", key->secret);
     return 201;
 }
@@ -183,7 +215,7 @@ static int answer_list(struct fake_keys *keys, struct span query, struct buffer 
         if (key->deleted || (key->disabled && !disabled_too) || skipped++ < offset)
             continue;
         buffer_append(out, rows++ ? SPAN(",") : SPAN(""));
-        say_key(out, key);
+        say_key(out, keys, key);
     }
     buffer_append(out, SPAN("]}"));
     return 200;
@@ -197,7 +229,32 @@ static int answer_lookup(struct fake_keys *keys, struct span hash, struct buffer
     if (!key)
         return say_error(out, 404, "Key not found");
     buffer_append(out, SPAN("{\"data\":"));
-    say_key(out, key);
+    say_key(out, keys, key);
+    buffer_append(out, SPAN("}"));
+    return 200;
+}
+
+/* Both fields or none: half of what a limit means must not stay from before. */
+static int answer_update(struct fake_keys *keys, struct span hash, struct span body,
+                         struct buffer *out)
+{
+    struct fake_key *key = find_hash(keys, hash);
+    yyjson_doc *doc = yyjson_read(body.at, body.size, YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    bool whole = yyjson_obj_get(root, "limit") && yyjson_obj_get(root, "limit_reset") &&
+                 yyjson_obj_size(root) == 2;
+
+    if (!whole)
+        complain(keys, "an update that says too little or too much:", body);
+    if (!key || !whole) {
+        yyjson_doc_free(doc);
+        return key ? say_error(out, 400, "Invalid request") : say_error(out, 404, "Key not found");
+    }
+    read_limit(root, key);
+    yyjson_doc_free(doc);
+    keys->raises++;
+    buffer_append(out, SPAN("{\"data\":"));
+    say_key(out, keys, key);
     buffer_append(out, SPAN("}"));
     return 200;
 }
@@ -270,8 +327,20 @@ static int say_error(struct buffer *out, int status, const char *message)
     return status;
 }
 
-static void say_key(struct buffer *out, const struct fake_key *key)
+static void read_limit(yyjson_val *root, struct fake_key *key)
 {
+    const char *reset = yyjson_get_str(yyjson_obj_get(root, "limit_reset"));
+
+    key->limit_nano_usd = amount_of(root, "limit");
+    assert(limit_reset_parse(reset ? span_of(reset) : SPAN(""), &key->limit_reset));
+}
+
+static void say_key(struct buffer *out, const struct fake_keys *keys, const struct fake_key *key)
+{
+    static const char *const windows[LIMIT_RESETS] = {"usage", "usage_daily", "usage_weekly",
+                                                      "usage_monthly"};
+    int64_t left = key->limit_nano_usd - fake_keys_used(keys, key, key->limit_reset);
+    const char *reset = limit_reset_name(key->limit_reset);
     char created[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE];
 
     clock_text_ms(key->created_ms, created);
@@ -279,10 +348,14 @@ static void say_key(struct buffer *out, const struct fake_key *key)
     buffer_format(out, "{\"hash\":\"%s\",\"name\":\"%s\",\"disabled\":%s,\"created_at\":\"%s\"",
                   key->hash, key->name, key->disabled ? "true" : "false", created);
     say_amount(out, "limit", key->limit_nano_usd);
-    say_amount(out, "limit_remaining", key->remaining_nano_usd);
+    say_amount(out, "limit_remaining", key->limit_nano_usd < 0 ? -1 : left > 0 ? left : 0);
+    if (reset)
+        buffer_format(out, ",\"limit_reset\":\"%s\"", reset);
+    for (size_t i = 0; i < LIMIT_RESETS; i++)
+        say_amount(out, windows[i], fake_keys_used(keys, key, (enum limit_reset)i));
     if (key->expires_ms)
         buffer_format(out, ",\"expires_at\":\"%s\"", expires);
-    buffer_append(out, SPAN(",\"usage\":0}"));
+    buffer_append(out, SPAN("}"));
 }
 
 static void say_amount(struct buffer *out, const char *field, int64_t nano_usd)

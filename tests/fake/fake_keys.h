@@ -14,12 +14,16 @@
 #include "base/buffer.h"
 #include "domain/key_record.h"
 
+struct fake_asks;
+
 enum { FAKE_KEYS_MAX = 512, FAKE_KEY_SECRET_SIZE = 9 + 64, FAKE_KEYS_PAGE = 100 };
 
 struct fake_key {
     char secret[FAKE_KEY_SECRET_SIZE + 1], hash[KEY_HASH_SIZE + 1], name[KEY_NAME_MAX + 1];
-    int64_t created_ms, expires_ms;             /* 0: never */
-    int64_t limit_nano_usd, remaining_nano_usd; /* -1: none */
+    int64_t created_ms, expires_ms; /* 0: never */
+    int64_t limit_nano_usd;         /* -1: none */
+    enum limit_reset limit_reset;
+    int64_t used_nano_usd; /* when it was made: before the story */
     bool disabled, deleted;
     bool deleted_by_api;
 };
@@ -29,9 +33,11 @@ struct fake_keys {
     size_t count;
     int64_t now_ms, ahead_ms;
     const char *management_key;
+    const char *shared_key;       /* for inference; NULL: there is none */
+    const struct fake_asks *asks; /* what is billed to the keys; borrowed */
     bool refuses_management;
     bool tolerates_races; /* a create by who lost its lease, to be deleted again, breaks no rule */
-    unsigned creates, deletes, lookups, lists, self_checks; /* carried out */
+    unsigned creates, deletes, lookups, lists, raises, self_checks; /* carried out */
     unsigned refusals;
     uint64_t counter;
     char wrong[320];
@@ -47,6 +53,11 @@ size_t fake_keys_live_of(const struct fake_keys *keys, struct span pseudonym,
 const struct fake_key *fake_keys_by_hash(const struct fake_keys *keys, struct span hash);
 /* Whether inference takes the bearer. */
 bool fake_keys_accept(const struct fake_keys *keys, struct span bearer);
+/* In the window that runs now. */
+int64_t fake_keys_used(const struct fake_keys *keys, const struct fake_key *key,
+                       enum limit_reset window);
+/* Whether inference says that the bearer's limit is met. */
+bool fake_keys_at_limit(const struct fake_keys *keys, struct span bearer);
 /* Carries a management call out and answers it; path without the base path. */
 int fake_keys_answer(struct fake_keys *keys, struct span method, struct span path,
                      struct span bearer, struct span body, struct buffer *out);

@@ -9,6 +9,7 @@ struct upstream {
     struct loop *loop;      /* borrowed */
     struct fake_asks *asks; /* borrowed */
     fake_answers *answers;
+    fake_accepts *accepts;
     void *context;
     struct list flights;
     struct deadline_class waits;
@@ -36,6 +37,7 @@ static void record(struct upstream_flight *flight, const struct upstream_ask *as
 static void tell_head(struct upstream_flight *flight);
 static void tell_piece(struct upstream_flight *flight);
 static void tell_end(struct upstream_flight *flight, enum upstream_end end);
+static void bill(struct upstream_flight *flight, enum fake_billed how);
 static void flight_free(struct upstream_flight *flight);
 static bool can_step(const struct upstream_flight *flight);
 static struct upstream_flight *oldest(const struct upstream *upstream);
@@ -106,6 +108,7 @@ void upstream_cancel(struct upstream_call *call)
 {
     if (!call->flight)
         return;
+    bill(call->flight, BILLED_AS_TOLD);
     flight_free(call->flight);
     call->flight = NULL;
 }
@@ -121,10 +124,11 @@ struct upstream_stats upstream_stats(const struct upstream *upstream)
 }
 
 void fake_upstream_serve(struct upstream *upstream, struct fake_asks *asks, fake_answers *answers,
-                         void *context)
+                         fake_accepts *accepts, void *context)
 {
     upstream->asks = asks;
     upstream->answers = answers;
+    upstream->accepts = accepts;
     upstream->context = context;
 }
 
@@ -193,6 +197,7 @@ void fake_upstream_forget(struct upstream *upstream)
 
     while ((node = list_first(&upstream->flights))) {
         struct upstream_flight *flight = container_of(node, struct upstream_flight, link);
+        bill(flight, BILLED_AS_TOLD);
         flight_free(flight);
     }
 }
@@ -204,6 +209,14 @@ void fake_asks_done(struct fake_asks *asks)
         buffer_done(&asks->rows[i].body);
     }
     asks->count = 0;
+}
+
+const struct fake_bill *fake_asks_bill(const struct fake_asks *asks, struct span generation)
+{
+    for (size_t i = 0; i < asks->count; i++)
+        if (span_equal(span_of(asks->rows[i].bill.generation), generation))
+            return &asks->rows[i].bill;
+    return NULL;
 }
 
 static void on_late(struct turn *turn)
@@ -229,6 +242,7 @@ static void record(struct upstream_flight *flight, const struct upstream_ask *as
         buffer_format(&asked->headers, "%.*s: %.*s\n", SPAN_PRINT(ask->headers.rows[i].name),
                       SPAN_PRINT(ask->headers.rows[i].value));
     buffer_append(&asked->body, ask->body);
+    fake_bill_open(&asked->bill, &asks->billing, asks->count - 1, ask->body);
     flight->asked = asked;
 }
 
@@ -264,9 +278,10 @@ static void tell_head(struct upstream_flight *flight)
 
 static void tell_piece(struct upstream_flight *flight)
 {
-    struct span piece = span_of(flight->answer.pieces[flight->told++]);
+    struct span piece = span_of(flight->answer.pieces[flight->told]);
     char *copy = must_alloc(piece.size);
 
+    fake_bill_tell(&flight->asked->bill, flight->told++);
     memcpy(copy, piece.at, piece.size);
     deadline_join_in(&flight->upstream->waits, &flight->wait, flight->idle_ms);
     flight->paused = !flight->call->events->on_body(flight->call, (struct span){copy, piece.size});
@@ -281,8 +296,24 @@ static void tell_end(struct upstream_flight *flight, enum upstream_end end)
     struct upstream_call *call = flight->call;
 
     call->flight = NULL;
+    bill(flight, end == UPSTREAM_UNREACHED ? BILLED_NOTHING : BILLED_WHOLE);
     flight_free(flight);
     call->events->on_end(call, end);
+}
+
+/* Before its head nobody stops anything. */
+static void bill(struct upstream_flight *flight, enum fake_billed how)
+{
+    struct upstream *upstream = flight->upstream;
+    bool works = flight->head_told ? flight->asked->bill.worked_on
+                                   : upstream->accepts(upstream->context, flight->asked);
+
+    if (!works)
+        how = BILLED_NOTHING;
+    else if (!flight->head_told && how == BILLED_AS_TOLD)
+        how = BILLED_WHOLE;
+    fake_bill_close(&flight->asked->bill, &upstream->asks->billing, how,
+                    loop_wall_ms(upstream->loop));
 }
 
 static void flight_free(struct upstream_flight *flight)

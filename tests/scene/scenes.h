@@ -14,6 +14,15 @@
     ROW(renewal_ahead_of_expiry, 1, NULL) \
     ROW(two_refusals_within_a_minute, 1, NULL) \
     ROW(record_expired_key_did_not, 1, NULL) \
+    ROW(tier_is_raised, 1, NULL) \
+    ROW(carried_limit_in_the_next_period, 1, NULL) \
+    ROW(crowd_meets_a_limit, 2, NULL) \
+    ROW(counters_are_lost, 1, NULL) \
+    ROW(limit_met_during_a_false_alarm, 1, NULL) \
+    ROW(limit_met_by_a_dying_key, 1, NULL) \
+    ROW(limit_was_raised_meanwhile, 1, NULL) \
+    ROW(limit_cannot_be_raised_now, 1, NULL) \
+    ROW(limit_met_beside_a_leftover, 1, NULL) \
     ROW(create_reply_is_lost, 1, NULL) \
     ROW(create_is_slower_than_clients, 1, NULL) \
     ROW(create_is_put_off_for_an_hour, 1, NULL) \
@@ -28,11 +37,57 @@
     ROW(clients_leave_midway, 1, NULL) \
     ROW(upstream_errors, 1, NULL) \
     ROW(drain_and_cut, 2, NULL) \
+    ROW(quota_is_told, 1, arrange_quota_is_told) \
+    ROW(quota_is_told_to_the_slow, 1, arrange_quota_is_told) \
+    ROW(broken_streams_tell_no_quota, 1, arrange_quota_is_told) \
+    ROW(hidden_errors, 1, NULL) \
+    ROW(hidden_errors_behind_blank_lines, 1, NULL) \
+    ROW(hidden_errors_break_off, 1, NULL) \
+    ROW(answers_without_choices, 1, NULL) \
     ROW(service_tokens, 1, NULL) \
     ROW(credentials_are_checked, 1, NULL) \
-    ROW(store_is_down, 1, NULL)
+    ROW(store_is_down, 1, NULL) \
+    ROW(models_come_late, 1, arrange_models_come_late) \
+    ROW(budget_for_some_of_a_crowd, 2, NULL) \
+    ROW(budget_is_held_then_spent, 1, NULL) \
+    ROW(tiers_change, 1, NULL) \
+    ROW(free_tier, 1, NULL) \
+    ROW(few_free_requests, 1, arrange_few_free_requests) \
+    ROW(crowd_at_a_free_model, 2, arrange_crowd_at_a_free_model) \
+    ROW(free_minute_is_closed, 1, NULL) \
+    ROW(free_day_is_closed, 2, NULL) \
+    ROW(free_model_is_busy, 1, NULL) \
+    ROW(free_place_is_lost, 1, NULL) \
+    ROW(shared_key_on_failure, 1, NULL) \
+    ROW(shared_key_proves_nothing, 1, NULL) \
+    ROW(admission_is_lost, 1, NULL) \
+    ROW(cancelled_stream, 1, NULL) \
+    ROW(drained_stream, 1, NULL) \
+    ROW(drained_after_a_retry, 1, NULL) \
+    ROW(left_before_content, 1, NULL) \
+    ROW(usage_is_missing, 1, NULL) \
+    ROW(cost_is_never_told, 1, NULL) \
+    ROW(stream_fails_midway, 1, NULL) \
+    ROW(stream_outlives_its_open_key, 1, NULL) \
+    ROW(dies_after_the_head, 1, NULL) \
+    ROW(dies_before_the_head, 1, NULL) \
+    ROW(reaped_while_cut_off, 2, NULL) \
+    ROW(several_die_together, 2, NULL) \
+    ROW(dies_before_there_is_a_key, 2, NULL) \
+    ROW(audit_waits_for_quiet, 2, NULL) \
+    ROW(audit_has_no_answer, 2, NULL) \
+    ROW(key_is_gone_before_the_audit, 2, NULL) \
+    ROW(cut_while_looking_up, 2, NULL) \
+    ROW(nobody_tells_on_the_shared_key, 1, NULL) \
+    ROW(redis_forgets_its_last_second, 1, NULL) \
+    ROW(journal_outlives_the_instance, 1, arrange_journal)
 
 void arrange_no_management_key(struct world *w);
+void arrange_models_come_late(struct world *w);
+void arrange_journal(struct world *w);
+void arrange_few_free_requests(struct world *w);
+void arrange_crowd_at_a_free_model(struct world *w);
+void arrange_quota_is_told(struct world *w);
 
 #define ROW(name, instances, arrange) void name(struct world *w);
 SCENES(ROW)

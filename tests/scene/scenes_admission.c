@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-static void refused(struct world *w, const struct asker *asker, int status, const char *code);
-
 void service_tokens(struct world *w)
 {
     struct person *backend = a_service(w, "backend"), *ada = a_user_of_a_service(w, "ada");
@@ -24,9 +22,9 @@ void service_tokens(struct world *w)
         EXPECT_NUMBER(w, status_of(by_body), 200);
         EXPECT_NUMBER(w, w->keys.creates, 1);
         EXPECT_NUMBER(w, w->asks.count, 2);
-        refused(w, neither, 400, "invalid_request");
+        was_refused(w, neither, 400, "invalid_request");
         EXPECT(w, reply_has(neither, "\"param\":\"user\""));
-        refused(w, bad, 400, "invalid_request");
+        was_refused(w, bad, 400, "invalid_request");
     }
     for (size_t i = 0; i < w->asks.count; i++) /* a user's own name never leaves */
         EXPECT(w, !span_contains(buffer_view(&w->asks.rows[i].body), SPAN("\"bob\"")));
@@ -55,7 +53,7 @@ void credentials_are_checked(struct world *w)
     PLAINLY(w)
     {
         for (unsigned i = 0; i < 4; i++)
-            refused(w, askers[i], 401, "invalid_api_key");
+            was_refused(w, askers[i], 401, "invalid_api_key");
         EXPECT_NUMBER(w, status_of(askers[4]), 200);
     }
     snprintf(key, sizeof(key), "kt:t:%.*s", TOKEN_ID_SIZE, ada->token + 3);
@@ -66,9 +64,9 @@ void credentials_are_checked(struct world *w)
     everything_runs(w, 100);
     PLAINLY(w)
     {
-        refused(w, revoked, 401, "invalid_api_key");
-        refused(w, broken, 400, "invalid_request");
-        refused(w, askers[0], 403, "user_disabled");
+        was_refused(w, revoked, 401, "invalid_api_key");
+        was_refused(w, broken, 400, "invalid_request");
+        was_refused(w, askers[0], 403, "user_disabled");
         EXPECT_NUMBER(w, w->asks.count, 1);
         EXPECT_NUMBER(w, w->keys.creates, 0);
     }
@@ -89,22 +87,12 @@ void store_is_down(struct world *w)
     everything_runs(w, 100);
     PLAINLY(w)
     {
-        refused(w, known, 503, "store_unavailable");
-        refused(w, unknown, 503, "store_unavailable");
+        was_refused(w, known, 503, "store_unavailable");
+        was_refused(w, unknown, 503, "store_unavailable");
         EXPECT_NUMBER(w, w->asks.count, 1);
     }
     redis_is_there(w, true);
     later = client_sends(w, (struct asking){.token = bob->token});
     everything_runs(w, 100);
     PLAINLY(w) EXPECT_NUMBER(w, status_of(later), 200);
-}
-
-static void refused(struct world *w, const struct asker *asker, int status, const char *code)
-{
-    char text[80];
-
-    snprintf(text, sizeof(text), "\"code\":\"%s\"", code);
-    if (status_of(asker) != status || !reply_has(asker, text))
-        world_fails(w, __FILE__, __LINE__, "not refused by %d %s but by %d: %.*s", status, code,
-                    status_of(asker), SPAN_PRINT(fake_client_body(asker->client)));
 }

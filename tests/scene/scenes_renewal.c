@@ -50,9 +50,9 @@ void first_request_provisions(struct world *w)
         EXPECT(w, strcmp(record_field(w, ada, "proven", text), "1") == 0);
         EXPECT(w, strcmp(record_field(w, ada, "auto_renewed", text), "0") == 0);
         EXPECT(w, strcmp(record_field(w, ada, "hash", text), w->keys.keys[0].hash) == 0);
-        EXPECT_NUMBER(w, w->keys.keys[0].limit_nano_usd, w->settings.key_limit_nano_usd);
+        EXPECT_NUMBER(w, w->keys.keys[0].limit_nano_usd, TARIFF_STANDARD);
         EXPECT_NUMBER(w, w->keys.keys[0].expires_ms / 1000,
-                      (FAKE_WALL_MS + w->settings.key_expires_after_ms) / 1000);
+                      (FAKE_WALL_MS + w->settings.default_tier->expires_after_ms) / 1000);
         EXPECT(w, strcmp(LOOK(w, text, "ZCARD", "kt:renewals"), "0") == 0);
     }
 }
@@ -66,7 +66,7 @@ void expired_key_is_renewed(struct world *w)
 
     old->expires_ms = w->keys.now_ms - 1;
     old->limit_nano_usd = INT64_C(10000000000);
-    old->remaining_nano_usd = INT64_C(2500000000);
+    was_used(w, ada, old, INT64_C(7500000000));
     asker = client_sends(w, (struct asking){.token = ada->token});
     everything_runs(w, 1000);
     PLAINLY(w)

@@ -1,19 +1,12 @@
 #include "scene/vocabulary.h"
 
-#include "store/users.h"
-
 #include <assert.h>
 #include <stdio.h>
 
 enum { BODY_PIECE = 64 };
 
-static void desk_waits(struct world *w);
-static void on_nothing(struct turn *turn);
-static struct person *new_person(struct world *w, const char *id);
-static void give_token(struct world *w, struct person *person, enum token_kind kind);
-static void write_record(struct world *w, const struct person *person, const struct fake_key *key,
-                         const struct key_claim *claim, struct key_story state);
-static void compose_body(struct asker *asker, size_t number);
+static const struct person *person_of(const struct world *w, const struct asking *asking);
+static void compose_body(struct asker *asker);
 static void on_request(void *context, struct client *client, const struct request_head *head);
 static void on_body(void *attached, struct span bytes);
 static void on_body_end(void *attached);
@@ -23,61 +16,6 @@ static void on_gone(void *attached);
 
 static const struct client_calls calls = {on_request, on_body,    on_body_end,
                                           on_fault,   on_drained, on_gone};
-
-struct person *a_user(struct world *w, const char *id)
-{
-    struct person *person = new_person(w, id);
-    struct user_ensure ensure = {0};
-    struct turn turn;
-
-    turn_init(&turn, on_nothing);
-    user_ensure(&w->desk.store, &ensure, span_of(id), SPAN_NONE, &turn);
-    desk_waits(w);
-    assert(ensure.call.end == STORE_OK);
-    give_token(w, person, TOKEN_OF_USER);
-    person->afterwards = 200;
-    return person;
-}
-
-struct person *a_service(struct world *w, const char *id)
-{
-    struct person *person = new_person(w, id);
-
-    give_token(w, person, TOKEN_OF_SERVICE);
-    return person;
-}
-
-struct person *a_user_of_a_service(struct world *w, const char *id)
-{
-    return new_person(w, id);
-}
-
-/* By the store's own claim and commit, as if another instance had made it. */
-struct fake_key *a_key(struct world *w, struct person *person, struct key_story state)
-{
-    struct key_claim claim = {0};
-    char head[KEY_NAME_MAX + 1];
-    struct key_claim_ask ask = {.user = span_of(person->id),
-                                .holder = SPAN("desk"),
-                                .nonce = SPAN("desk"),
-                                .reason = CLAIM_PROVISION,
-                                .lease_ms = 1000,
-                                .pace_ms = 1000,
-                                .outcome_hold_ms = 0};
-    struct fake_key *key;
-    struct turn turn;
-    int64_t expires_ms = state.expires_in_ms ? w->keys.now_ms + state.expires_in_ms : 0;
-
-    turn_init(&turn, on_nothing);
-    snprintf(head, sizeof(head), "keyturn/scene/%s", person->pseudonym);
-    ask.name_head = span_of(head);
-    key_claim(&w->desk.store, &claim, &ask, &turn);
-    desk_waits(w);
-    assert(claim.call.end == STORE_OK && claim.verdict == CLAIM_GRANTED);
-    key = fake_keys_add(&w->keys, span_of(claim.name), expires_ms);
-    write_record(w, person, key, &claim, state);
-    return key;
-}
 
 struct asker *client_sends(struct world *w, struct asking asking)
 {
@@ -93,8 +31,9 @@ struct asker *client_sends(struct world *w, struct asking asking)
     assert(w->asker_count < CLIENTS_MAX);
     asker->asking = asking;
     asker->instance = (unsigned)(instance - w->instances);
-    compose_body(asker, w->asker_count);
-    w->asker_count++;
+    asker->person = person_of(w, &asking);
+    asker->number = w->asker_count++;
+    compose_body(asker);
     if (asking.token) {
         snprintf(bearer, sizeof(bearer), "Bearer %s", asking.token);
         fields[head.headers.count++] = (struct header){SPAN("Authorization"), span_of(bearer)};
@@ -164,6 +103,21 @@ void redis_is_there(struct world *w, bool there)
         }
 }
 
+void instance_sees_redis(struct world *w, unsigned index, bool sees)
+{
+    if (!w->instances[index].alive)
+        return;
+    w->instances[index].was_cut_off = true;
+    fake_redis_set_link(w->instances[index].redis, sees);
+    fake_redis_blind(w->instances[index].redis, !sees);
+}
+
+void instance_dies(struct world *w, unsigned index)
+{
+    if (w->instances[index].alive)
+        world_kill(w, index, false);
+}
+
 void instance_drains(struct world *w, unsigned index)
 {
     if (w->instances[index].alive)
@@ -174,6 +128,54 @@ void instance_cuts(struct world *w, unsigned index)
 {
     if (w->instances[index].alive)
         flow_cut(&w->instances[index].flow);
+}
+
+bool whole_answer(const struct world *w, const struct asker *asker, char ret_text[4096])
+{
+    const struct fake_bill *bill = bill_of(w, asker);
+    size_t size = 0;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; bill && i < bill->piece_count; i++)
+        size += (size_t)snprintf(ret_text + size, 4096 - size, "%s", bill->texts[i]);
+    return bill != NULL;
+}
+
+struct span told_without_comment(const struct asker *asker, char ret_text[4096],
+                                 char ret_comment[256])
+{
+    const struct span mark = SPAN(": keyturn ");
+    struct span body = fake_client_body(asker->client);
+    const char *at = memmem(body.at, body.size, mark.at, mark.size), *end = body.at + body.size;
+    const char *line_end = at ? memmem(at, (size_t)(end - at), "\n\n", 2) : NULL;
+    size_t before = line_end ? (size_t)(at - body.at) : body.size;
+    int size = snprintf(ret_text, 4096, "%.*s", (int)before, body.at);
+
+    ret_comment[0] = '\0';
+    if (line_end) {
+        snprintf(ret_comment, 256, "%.*s", (int)(line_end - at), at);
+        size += snprintf(ret_text + size, 4096 - (size_t)size, "%.*s", (int)(end - line_end - 2),
+                         line_end + 2);
+    }
+    return (struct span){ret_text, (size_t)size};
+}
+
+const struct fake_bill *bill_of(const struct world *w, const struct asker *asker)
+{
+    for (size_t i = w->asks.count; i-- > 0;)
+        if (w->asks.rows[i].bill.worked_on && w->asks.rows[i].bill.number == (int64_t)asker->number)
+            return &w->asks.rows[i].bill;
+    return NULL;
+}
+
+void was_refused(struct world *w, const struct asker *asker, int status, const char *code)
+{
+    char text[80];
+
+    snprintf(text, sizeof(text), "\"code\":\"%s\"", code);
+    if (status_of(asker) != status || !reply_has(asker, text))
+        world_fails(w, __FILE__, __LINE__, "not refused by %d %s but by %d: %.*s", status, code,
+                    status_of(asker), SPAN_PRINT(fake_client_body(asker->client)));
 }
 
 int status_of(const struct asker *asker)
@@ -189,16 +191,6 @@ bool reply_has(const struct asker *asker, const char *part)
 bool reply_was(const struct asker *asker, const char *header, const char *value)
 {
     return span_equal(fake_client_header(asker->client, span_of(header)), span_of(value));
-}
-
-const char *record_field(struct world *w, const struct person *person, const char *field,
-                         char ret_text[1024])
-{
-    char name[STORE_KEY_MAX], key[STORE_KEY_MAX + 1];
-
-    span_text(store_key_name(STORE_KEY_KEY, span_of(person->id), name), key, sizeof(key));
-    FAKE_LOOK(w->desk.redis, ret_text, "HGET", key, field);
-    return ret_text;
 }
 
 const char *look(struct world *w, char ret_text[1024], const char *const *words, size_t count)
@@ -217,108 +209,48 @@ int64_t measured(const struct world *w, enum measure measure, unsigned label0, u
     return sum;
 }
 
-static void desk_waits(struct world *w)
+static const struct person *person_of(const struct world *w, const struct asking *asking)
 {
-    fake_redis_answer_all(w->desk.redis);
-    fake_loop_run(w->desk.loop);
-    pump_changes(w);
-}
+    const char *named = asking->end_user ? asking->end_user : asking->body_user;
 
-static void on_nothing(struct turn *turn)
-{
-    (void)turn;
-}
-
-static struct person *new_person(struct world *w, const char *id)
-{
-    struct person *person = &w->people[w->person_count];
-
-    assert(w->person_count < PEOPLE_MAX);
-    w->person_count++;
-    snprintf(person->id, sizeof(person->id), "%s", id);
-    flow_pseudonym(&w->instances[0].flow, span_of(id), person->pseudonym);
-    return person;
-}
-
-static void give_token(struct world *w, struct person *person, enum token_kind kind)
-{
-    struct token_record record = {.kind = kind, .created_at_ms = w->keys.now_ms};
-    struct token_save save = {0};
-    unsigned char bytes[32];
-    struct span kid = vault_newest_kid(w->vault), token;
-    struct turn turn;
-
-    memset(bytes, (int)w->person_count + 40, sizeof(bytes));
-    token_compose(bytes, bytes, person->token);
-    token = span_of(person->token);
-    span_text(kid, record.kid, sizeof(record.kid));
-    snprintf(record.user, sizeof(record.user), "%s", person->id);
-    token_mac(w->vault, kid, span_from(token, 3 + TOKEN_ID_SIZE + 1), record.mac);
-    turn_init(&turn, on_nothing);
-    token_save(&w->desk.store, &save, span_first(span_from(token, 3), TOKEN_ID_SIZE), &record,
-               &turn);
-    desk_waits(w);
-    assert(save.call.end == STORE_OK);
-}
-
-static void write_record(struct world *w, const struct person *person, const struct fake_key *key,
-                         const struct key_claim *claim, struct key_story state)
-{
-    struct seal_context context = {span_of(person->id), SPAN("sub-key"), claim->version};
-    struct key_record record = {.state = KEY_ACTIVE,
-                                .version = claim->version,
-                                .limit_nano_usd = -1,
-                                .expires_at_ms = state.record_expires_in_ms
-                                                     ? w->keys.now_ms + state.record_expires_in_ms
-                                                     : key->expires_ms};
-    struct key_list none = {0};
-    struct key_commit commit = {0};
-    struct key_proven proven = {0};
-    struct buffer sealed;
-    struct turn turn;
-
-    turn_init(&turn, on_nothing);
-    buffer_init(&sealed, KEY_SEALED_MAX);
-    vault_seal(w->vault, &context, span_of(key->secret), &sealed);
-    span_text(buffer_view(&sealed), record.sealed, sizeof(record.sealed));
-    buffer_done(&sealed);
-    snprintf(record.hash, sizeof(record.hash), "%s", key->hash);
-    snprintf(record.name, sizeof(record.name), "%s", key->name);
-    key_commit(&w->desk.store, &commit, span_of(person->id), claim->fence, &record, &none, SPAN(""),
-               &turn);
-    desk_waits(w);
-    assert(commit.call.end == STORE_OK && !commit.fenced);
-    if (state.unproven)
-        return;
-    key_proven(&w->desk.store, &proven, span_of(person->id), record.version, &turn);
-    desk_waits(w);
-    assert(proven.call.end == STORE_OK);
+    for (size_t i = 0; i < w->person_count; i++) {
+        const struct person *person = &w->people[i];
+        if (named ? strcmp(named, person->id) == 0
+                  : asking->token && strcmp(asking->token, person->token) == 0)
+            return person;
+    }
+    return NULL;
 }
 
 /* Each has a number of its own inside, so that its tries can be compared. */
-static void compose_body(struct asker *asker, size_t number)
+static void compose_body(struct asker *asker)
 {
     const struct asking *asking = &asker->asking;
+    size_t size = sizeof(asker->body), at;
 
-    asker->whole = asking->body ? SPAN_NONE
-                   : asking->stream
-                       ? SPAN(": OPENROUTER PROCESSING\n\ndata: {\"choices\":[{\"n\":1}]}\n\n"
-                              "data: {\"choices\":[{\"n\":2}]}\n\ndata: [DONE]\n\n")
-                       : SPAN("{\"id\":\"gen-1\",\"choices\":[],\"usage\":{\"cost\":0.1}}");
-    if (asking->body)
-        snprintf(asker->body, sizeof(asker->body), "%s", asking->body);
-    else
-        snprintf(asker->body, sizeof(asker->body),
-                 "{\"n\":%zu,\"model\":\"openai/gpt-4o-mini\"%s%s%s%s}", number,
-                 asking->stream ? ",\"stream\":true" : "", asking->body_user ? ",\"user\":\"" : "",
-                 asking->body_user ? asking->body_user : "", asking->body_user ? "\"" : "");
+    if (asking->body) {
+        snprintf(asker->body, size, "%s", asking->body);
+        return;
+    }
+    at = (size_t)snprintf(asker->body, size, "{\"n\":%zu,\"model\":\"%s\"", asker->number,
+                          asking->model ? asking->model : "openai/gpt-4o-mini");
+    if (asking->stream)
+        at += (size_t)snprintf(asker->body + at, size - at, ",\"stream\":true");
+    if (asking->max_tokens)
+        at +=
+            (size_t)snprintf(asker->body + at, size - at, ",\"max_tokens\":%u", asking->max_tokens);
+    if (asking->body_user)
+        at += (size_t)snprintf(asker->body + at, size - at, ",\"user\":\"%s\"", asking->body_user);
+    snprintf(asker->body + at, size - at, "}");
 }
 
 /* What the router does. */
 static void on_request(void *context, struct client *client, const struct request_head *head)
 {
     struct asker *asker = context;
+    struct request_ids ids = *asker->flow->request_ids;
 
+    request_id_next(&ids, asker->request_id); /* as it will be */
     exchange_begin(asker->flow, client, head, asker->asking.dialect);
 }
 

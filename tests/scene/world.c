@@ -11,18 +11,21 @@
 enum { CLOSING_MS = 60000 };
 
 #define MANAGEMENT_KEY "sk-or-v1-management-of-the-scene"
+#define SHARED_KEY "sk-or-v1-shared-by-all-of-the-scene"
 #define ROOTS "scene:c2NlbmVzY2VuZXNjZW5lc2NlbmVzY2VuZXNjZW5lc2M="
 
 static const char *const prefixes[] = {STORE_WATCH_TOKEN, STORE_WATCH_KEY};
 static const uint64_t map_seed[2] = {1, 2};
 
 static bool serves(const struct instance *instance);
-static void usual_settings(struct flow_settings *settings);
+static void usual_settings(struct world *w);
+static void read_the_catalogue(struct world *w);
 static void open_store(struct world *w, struct instance *instance);
 static struct instance *open_instance(struct world *w);
 static void close_instance(struct world *w, struct instance *instance);
 static uint64_t counted_random(void);
-static void answer_inference(void *context, const struct fake_asked *asked,
+static bool is_worked_on(void *context, const struct fake_asked *asked);
+static void answer_inference(void *context, struct fake_asked *asked,
                              struct fake_answer *ret_answer);
 
 void world_open(struct world *w)
@@ -32,8 +35,11 @@ void world_open(struct world *w)
     w->vault = vault_open(SPAN(ROOTS), error);
     assert(w->vault);
     secret_set(&w->management_key, SPAN(MANAGEMENT_KEY));
+    secret_set(&w->shared_key, SPAN(SHARED_KEY));
     w->keys.management_key = MANAGEMENT_KEY;
-    usual_settings(&w->settings);
+    w->keys.shared_key = SHARED_KEY;
+    w->keys.asks = &w->asks;
+    usual_settings(w);
     if (w->scene->arrange)
         w->scene->arrange(w);
     w->keys.ahead_ms = w->settings.key_renew_ahead_ms;
@@ -45,6 +51,8 @@ void world_open(struct world *w)
     tidings_open(&w->tidings, w->socket);
     for (unsigned i = 0; i < w->scene->instances; i++)
         open_instance(w);
+    if (!w->models_come_late)
+        read_the_catalogue(w);
 }
 
 void world_close(struct world *w)
@@ -72,6 +80,10 @@ void world_close(struct world *w)
     redis_free(w->desk.redis);
     loop_close(w->desk.loop);
     fake_asks_done(&w->asks);
+    if (w->journal)
+        journal_close(w->journal);
+    tiers_done(&w->tiers);
+    secret_done(&w->shared_key);
     secret_done(&w->management_key);
     vault_close(w->vault);
 }
@@ -174,21 +186,24 @@ static bool serves(const struct instance *instance)
 }
 
 /* The defaults of the configuration. */
-static void usual_settings(struct flow_settings *settings)
+static void usual_settings(struct world *w)
 {
-    *settings = (struct flow_settings){
+    tariff_open(&w->tiers);
+    w->settings = (struct flow_settings){
         .base_path = SPAN("/api/v1"),
         .title = SPAN("scene"),
-        .default_tier = SPAN("Standard"),
-        .key_limit_nano_usd = INT64_C(10000000000),
-        .key_limit_reset = LIMIT_RESET_MONTHLY,
-        .key_expires_after_ms = INT64_C(90) * 24 * 3600 * 1000,
+        .tiers = &w->tiers,
+        .default_tier = tiers_find(&w->tiers, SPAN("Standard")),
         .key_renew_ahead_ms = INT64_C(24) * 3600 * 1000,
         .key_idle_ms = 60000,
         .cache_max = 100000,
         .renewal_wait_ms = 10000,
         .renewal_pace_ms = 60000,
         .renewal_lease_ms = 15000,
+        .hold_lease_ms = 30000,
+        .free_per_minute = 20,
+        .free_per_day = 1000,
+        .models_refresh_ms = 600000,
         .control_ms = 8000,
         .sweep_every_ms = 10000,
         .sweep_age_ms = 20000,
@@ -197,6 +212,25 @@ static void usual_settings(struct flow_settings *settings)
         .idle_ms = 60000,
         .body_max_bytes = 1 << 20,
     };
+}
+
+/* Before the story: none of these waits is one of it. */
+static void read_the_catalogue(struct world *w)
+{
+    struct wait_note *notes = w->notes;
+    struct break_point breaking = w->breaking;
+    uint64_t shuffle = w->shuffle;
+
+    w->notes = NULL;
+    w->breaking = (struct break_point){BREAK_NONE, 0};
+    w->shuffle = 0;
+    everything_runs(w, 0);
+    for (unsigned i = 0; i < w->instance_count; i++)
+        assert(w->instances[i].flow.models.catalogue);
+    w->notes = notes;
+    w->breaking = breaking;
+    w->shuffle = shuffle;
+    w->wait_count = w->source_at = 0;
 }
 
 static void open_store(struct world *w, struct instance *instance)
@@ -230,9 +264,9 @@ static struct instance *open_instance(struct world *w)
     instance->metrics = metrics_open(measures_table(), MEASURE_COUNT);
     instance->request_ids.process = w->instance_count;
     instance->upstream = upstream_open(instance->loop, instance->log, &upstream);
-    fake_upstream_serve(instance->upstream, &w->asks, answer_inference, w);
+    fake_upstream_serve(instance->upstream, &w->asks, answer_inference, is_worked_on, w);
     instance->fetcher = fetcher_open(instance->loop, instance->log, &fetch);
-    fake_fetch_serve(instance->fetcher, &w->keys, w->settings.base_path);
+    fake_fetch_serve(instance->fetcher, &w->keys, &w->asks, w->settings.base_path);
     *flow = (struct flow){.loop = instance->loop,
                           .log = instance->log,
                           .metrics = instance->metrics,
@@ -242,6 +276,8 @@ static struct instance *open_instance(struct world *w)
                           .vault = w->vault,
                           .management_key =
                               secret_is_set(&w->management_key) ? &w->management_key : NULL,
+                          .shared_key = secret_is_set(&w->shared_key) ? &w->shared_key : NULL,
+                          .journal = w->journal,
                           .settings = &w->settings,
                           .random = counted_random,
                           .request_ids = &instance->request_ids};
@@ -286,35 +322,51 @@ static uint64_t counted_random(void)
     return z ^ (z >> 31);
 }
 
-static void answer_inference(void *context, const struct fake_asked *asked,
+static bool is_worked_on(void *context, const struct fake_asked *asked)
+{
+    const struct world *w = context;
+
+    return w->next_answer_at == w->next_answer_count && !w->storm &&
+           fake_keys_accept(&w->keys, span_of(asked->bearer)) &&
+           !fake_keys_at_limit(&w->keys, span_of(asked->bearer));
+}
+
+static void answer_inference(void *context, struct fake_asked *asked,
                              struct fake_answer *ret_answer)
 {
-    static const struct fake_answer
-        plain =
-            {200,
-             {{SPAN("content-type"), SPAN("application/json")}, {SPAN("x-generation-id"), SPAN("gen-1")}},
-             2,
-             {"{\"id\":\"gen-1\",\"choices\":[", "],\"usage\":{\"cost\":0.1}}"},
-             2,
-             true},
-        stream = {200,
-                  {{SPAN("content-type"), SPAN("text/event-stream")},
-                   {SPAN("set-cookie"), SPAN("not=for-clients")}},
-                  2,
-                  {": OPENROUTER PROCESSING\n\n", "data: {\"choices\":[{\"n\":1}]}\n\n",
-                   "data: {\"choices\":[{\"n\":2}]}\n\n", "data: [DONE]\n\n"},
-                  4,
-                  false},
-        refused = {401, {{SPAN("content-type"), SPAN("application/json")}},
-                   1,   {"{\"error\":{\"message\":\"User not found.\",\"code\":401}}"},
-                   1,   true};
+    static const struct fake_answer refused = {
+        401, {{SPAN("content-type"), SPAN("application/json")}},
+        1,   {"{\"error\":{\"message\":\"User not found.\",\"code\":401}}"},
+        1,   true};
+    static const struct fake_answer at_limit = {
+        403,
+        {{SPAN("content-type"), SPAN("application/json")}},
+        1,
+        {"{\"error\":{\"message\":\"Key limit exceeded (monthly limit). Manage it using "
+         "https://openrouter.ai/settings/keys\",\"code\":403}}"},
+        1,
+        true};
     struct world *w = context;
-    bool streams = span_contains(buffer_view(&asked->body), SPAN("\"stream\":true"));
+    struct fake_bill *bill = &asked->bill;
 
-    if (w->next_answer_at < w->next_answer_count)
+    if (w->next_answer_at < w->next_answer_count) {
         *ret_answer = w->next_answers[w->next_answer_at++];
-    else if (w->storm || !fake_keys_accept(&w->keys, span_of(asked->bearer)))
-        *ret_answer = refused;
-    else
-        *ret_answer = streams ? stream : plain;
+        return;
+    }
+    if (!is_worked_on(w, asked)) {
+        bool live = !w->storm && fake_keys_accept(&w->keys, span_of(asked->bearer));
+        *ret_answer = live ? at_limit : refused;
+        return;
+    }
+    fake_bill_answer(bill, &w->asks.billing);
+    *ret_answer = (struct fake_answer){.status = 200,
+                                       .field_count = 3,
+                                       .piece_count = bill->piece_count,
+                                       .tells_size = !bill->streams};
+    ret_answer->fields[0] = (struct header){
+        SPAN("content-type"), bill->streams ? SPAN("text/event-stream") : SPAN("application/json")};
+    ret_answer->fields[1] = (struct header){SPAN("x-generation-id"), span_of(bill->generation)};
+    ret_answer->fields[2] = (struct header){SPAN("set-cookie"), SPAN("not=for-clients")};
+    for (size_t i = 0; i < bill->piece_count; i++)
+        ret_answer->pieces[i] = bill->texts[i];
 }

@@ -11,12 +11,14 @@
 
 #include "fake/fake_client.h"
 #include "fake/fake_fetch.h"
+#include "fake/fake_journal.h"
 #include "fake/fake_loop.h"
 #include "fake/fake_redis.h"
 #include "fake/fake_upstream.h"
 #include "flow/exchange.h"
 #include "flow/flow.h"
 #include "scene/breaks.h"
+#include "scene/tariff.h"
 #include "scene/tidings.h"
 
 enum {
@@ -39,7 +41,7 @@ struct wait_note {
 
 struct instance {
     char name[2];
-    bool alive;
+    bool alive, was_cut_off; /* cut off from Redis alone: others may have settled what it did */
     struct loop *loop;
     struct redis *redis;
     struct store store;
@@ -67,6 +69,8 @@ struct asking {
     const char *token, *end_user; /* end_user: X-Keyturn-User */
     const char *body;             /* NULL: a plain one */
     const char *body_user;        /* in the plain body */
+    const char *model;            /* there, too; NULL: gpt-4o-mini */
+    unsigned max_tokens;          /* there, too; 0: none */
     bool stream;
     enum dialect dialect;
     unsigned instance; /* a living one takes its place when it is dead */
@@ -74,11 +78,11 @@ struct asking {
 
 struct asker {
     struct client *client;
+    const struct person *person; /* who asks; NULL: nobody known */
     struct asking asking;
     struct flow *flow; /* of the instance it speaks to */
-    char body[512];
-    struct span
-        whole; /* what a complete 200 has as its body; SPAN_NONE: not one of the usual answers */
+    char body[512], request_id[REQUEST_ID_MAX + 1];
+    size_t number; /* among all, and in its body */
     unsigned instance;
 };
 
@@ -95,8 +99,11 @@ struct world {
     struct instance desk; /* loop, redis and store alone: arranges and looks; never breaks */
     struct tidings tidings;
     struct vault *vault;
-    struct secret management_key;
+    struct secret management_key, shared_key;
+    struct tiers tiers;
     struct flow_settings settings;
+    struct journal *journal; /* of the one instance that keeps one; NULL: none does */
+    bool models_come_late;   /* the catalogue is read during the story */
 
     struct fake_keys keys;
     struct fake_asks asks;
@@ -107,6 +114,7 @@ struct world {
     size_t mishap_count;
     bool
         stays_unfinished; /* the story's own trouble outlasts it: the sweeper's list need not be empty */
+    bool management_stays_refused; /* for so long that costs are estimated */
 
     struct person people[PEOPLE_MAX];
     size_t person_count;

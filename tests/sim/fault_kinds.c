@@ -11,6 +11,7 @@
 enum { SLOW_JSON_PIECE = 64 };
 
 static enum fault_step answer_status(struct exchange *exchange);
+static enum fault_step answer_error_in_200(struct exchange *exchange);
 static enum fault_step answer_user_not_found(struct exchange *exchange);
 static enum fault_step answer_html_502(struct exchange *exchange);
 static enum fault_step say_nothing(struct exchange *exchange);
@@ -29,6 +30,10 @@ static const struct fault_kind table[] = {
      .help = "answers `status`, `text` (a name of /__sim/texts) or `body`, after `delay_ms`, "
              "without doing the work",
      .before = answer_status},
+    {.name = "error_in_200",
+     .help = "answers what `status` would with status 200: `arg` blank lines at once, the error "
+             "`delay_ms` later",
+     .before = answer_error_in_200},
     {.name = "user_not_found_storm",
      .help = "answers 401 `User not found.` to healthy keys",
      .before = answer_user_not_found},
@@ -97,6 +102,25 @@ static enum fault_step answer_status(struct exchange *exchange)
         exchange->reply.content_type = html ? "text/html; charset=UTF-8" : "application/json";
     }
     exchange->reply.latency_ms = fault->delay_ms;
+    return FAULT_ANSWERED;
+}
+
+static enum fault_step answer_error_in_200(struct exchange *exchange)
+{
+    struct reply *reply = &exchange->reply;
+    struct text error = {0};
+    answer_status(exchange);
+    text_add(&error, reply->body.bytes.bytes, reply->body.bytes.length);
+    track_clear(&reply->body);
+    if (exchange->fault.arg > 0) {
+        text_fill(&reply->body.bytes, '\n', (size_t)exchange->fault.arg);
+        track_cut(&reply->body, 0, 0);
+    }
+    text_add(&reply->body.bytes, error.bytes, error.length);
+    track_cut(&reply->body, 0, exchange->fault.delay_ms);
+    text_done(&error);
+    reply->status = 200;
+    reply->latency_ms = 0;
     return FAULT_ANSWERED;
 }
 

@@ -220,6 +220,17 @@ test('faults: status, after and times, by key, texts', async () => {
     }
 });
 
+test('faults: an error in a 200, behind blank lines', async () => {
+    const { key } = await newKey();
+    await order({ where: 'inference', kind: 'error_in_200', text: 'overloaded_503', arg: 3, delay_ms: 50, times: 1 });
+    const hit = await chat(key);
+    assert.deepEqual([hit.status, hit.headers['retry-after'], hit.json.error.code], [200, '2', 503]);
+    assert.match(hit.text, /^\n\n\n\{"error"/);
+    await order({ where: 'inference', kind: 'error_in_200', status: 400, body: '{"error":{"code":400}}', times: 1 });
+    assert.deepEqual([(await chat(key)).text, (await chat(key)).status], ['{"error":{"code":400}}', 200]);
+    assert.deepEqual((await rows()).map(row => [row.status, row.billed_nano_usd > 0]), [[200, false], [200, false], [200, true]]);
+});
+
 test('faults: lost_reply makes the key, close does not', async () => {
     await order({ where: 'create', kind: 'lost_reply', times: 1 });
     await assert.rejects(newKey({ name: 'lost' }));

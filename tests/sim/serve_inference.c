@@ -72,15 +72,14 @@ static struct completion completion_of(struct exchange *exchange, yyjson_val *bo
     const struct sim *sim = exchange->sim;
     const struct dialect *dialect = exchange->route->dialect;
     int64_t cap = cap_of(dialect, body);
-    int64_t tokens = cap ? cap : sim->settings.completion_tokens;
     int64_t most = sim->settings.completion_tokens_max;
-    bool over = most && tokens > most;
+    bool fills = cap && (!most || cap <= most); /* a model asked for little uses it up */
     struct completion completion = {
         .settings = &sim->settings,
         .created_s = sim_now_ms(sim) / 1000,
         .prompt_tokens = prompt_tokens_of(dialect, body),
-        .tokens = over ? most : tokens,
-        .ran_into_cap = cap && !over,
+        .tokens = fills ? cap : sim->settings.completion_tokens,
+        .ran_into_cap = fills,
     };
     if (!dialect->caps[0])
         completion.tokens = 0;

@@ -169,6 +169,66 @@ static void test_renewals_are_paced(void **state)
     assert_string_equal(claim.doomed.items[0], "one");
 }
 
+static void test_a_limit_is_raised_at_any_pace(void **state)
+{
+    struct harness *h = *state;
+    struct key_claim claim;
+
+    provision(h);
+    claim = claim_now(h, &h->a, "n2", CLAIM_RENEW, 1);
+    assert_true(commit_now(h, &h->a, &claim, "two"));
+    assert_claim(h, &h->b, CLAIM_RENEW, 2, CLAIM_PACED);
+    claim = claim_now(h, &h->b, "n3", CLAIM_RAISE, 2);
+    assert_int_equal(claim.verdict, CLAIM_GRANTED);
+    assert_int_equal(claim.version, 3); /* should the key turn out to be gone */
+    assert_string_equal(claim.record.hash, "two");
+    assert_claim(h, &h->a, CLAIM_RAISE, 2, CLAIM_BUSY);
+    assert_claim(h, &h->a, CLAIM_RENEW, 2, CLAIM_BUSY);
+    assert_true(release_now(h, &h->b, &claim, 2, OUTCOME_LIMIT_RAISED, NULL));
+    claim = claim_now(h, &h->a, "n4", CLAIM_RAISE, 2); /* who is refused again asks again */
+    assert_int_equal(claim.verdict, CLAIM_GRANTED);
+    assert_int_equal(claim.leftovers.count, 0);
+    assert_true(release_now(h, &h->a, &claim, 2, OUTCOME_LIMIT_RAISED, NULL));
+    assert_claim(h, &h->a, CLAIM_RAISE, 1, CLAIM_NEWER);
+    store_look(h, "HSET kt:k:{u:ada} state disabled");
+    assert_claim(h, &h->a, CLAIM_RAISE, 2, CLAIM_DISABLED);
+}
+
+/* A refused key and a met limit are two questions. */
+static void test_outcomes_answer_their_own_question(void **state)
+{
+    static const struct {
+        enum claim_outcome outcome;
+        enum claim_verdict for_key, for_limit;
+    } rows[] = {
+        {OUTCOME_HEALTHY, CLAIM_OUTCOME, CLAIM_GRANTED},
+        {OUTCOME_LIMIT_STANDS, CLAIM_GRANTED, CLAIM_OUTCOME},
+        {OUTCOME_LIMIT_RAISED, CLAIM_GRANTED, CLAIM_GRANTED},
+        {OUTCOME_UNKNOWN_HEALTH, CLAIM_OUTCOME, CLAIM_OUTCOME},
+        {OUTCOME_SWITCHED_OFF, CLAIM_OUTCOME, CLAIM_OUTCOME},
+        {OUTCOME_MANAGEMENT_REFUSED, CLAIM_OUTCOME, CLAIM_OUTCOME},
+        {OUTCOME_CREATE_FAILED, CLAIM_OUTCOME, CLAIM_OUTCOME},
+        {OUTCOME_NONE, CLAIM_GRANTED, CLAIM_GRANTED},
+    };
+    struct harness *h = *state;
+
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+        bool of_limit = i % 2 == 1;
+        enum claim_verdict expected = of_limit ? rows[i / 2].for_limit : rows[i / 2].for_key;
+        struct key_claim claim;
+        harness_empty(state);
+        provision(h);
+        claim = claim_now(h, &h->a, "n2", CLAIM_RAISE, 1);
+        assert_int_equal(claim.verdict, CLAIM_GRANTED);
+        assert_true(release_now(h, &h->a, &claim, 1, rows[i / 2].outcome, NULL));
+        claim = claim_now(h, &h->b, "n3", of_limit ? CLAIM_RAISE : CLAIM_RENEW, 1);
+        if (claim.verdict != expected)
+            fail_msg("row %zu, of_limit %d: %d", i / 2, of_limit, (int)claim.verdict);
+        if (expected == CLAIM_OUTCOME)
+            assert_int_equal(claim.outcome, rows[i / 2].outcome);
+    }
+}
+
 static void test_a_lease_runs_out(void **state)
 {
     struct harness *h = *state;
@@ -276,6 +336,8 @@ int main(void)
         STORE_TEST(test_outcomes_that_hold_nobody_up),
         STORE_TEST(test_an_outcome_without_a_key),
         STORE_TEST(test_renewals_are_paced),
+        STORE_TEST(test_a_limit_is_raised_at_any_pace),
+        STORE_TEST(test_outcomes_answer_their_own_question),
         STORE_TEST(test_a_lease_runs_out),
         STORE_TEST(test_a_late_holder_nobody_replaced_may_finish),
         STORE_TEST(test_no_leftover_is_forgotten),

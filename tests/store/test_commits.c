@@ -179,6 +179,67 @@ static void test_settled_means_nothing_is_open(void **state)
     assert_false(bury_now(h, &h->a, "")); /* somebody is at it */
 }
 
+static bool raise_now(struct harness *h, struct store *store, int64_t version, int64_t limit,
+                      enum limit_reset reset)
+{
+    struct key_raised raised = {0};
+
+    key_raised(store, &raised, SPAN("ada"), version, limit, reset, &h->wake);
+    AWAIT_OK(h, raised);
+    return raised.noted;
+}
+
+static void test_a_raised_limit_is_noted(void **state)
+{
+    struct harness *h = *state;
+    struct key_record before, after;
+
+    provision(h);
+    store_look(h, "HSET kt:k:{u:ada} updated_at 1 proven 1");
+    before = load_now(h, &h->b);
+    assert_true(raise_now(h, &h->a, 1, INT64_C(9007199254740995), LIMIT_RESET_WEEKLY));
+    after = load_now(h, &h->b);
+    assert_true(after.limit_nano_usd == INT64_C(9007199254740995));
+    assert_int_equal(after.limit_reset, LIMIT_RESET_WEEKLY);
+    assert_true(after.updated_at_ms > 1 && after.proven && !after.auto_renewed);
+    assert_string_equal(after.hash, before.hash);
+    assert_string_equal(after.sealed, before.sealed);
+    assert_int_equal(after.version, 1);
+    assert_int_equal(after.expires_at_ms, before.expires_at_ms);
+    assert_int_equal(after.created_at_ms, before.created_at_ms);
+    assert_int_equal(after.last_renewal_at_ms, 0);
+    assert_true(raise_now(h, &h->a, 1, -1, LIMIT_RESET_NONE));
+    after = load_now(h, &h->b);
+    assert_int_equal(after.limit_nano_usd, -1);
+    assert_int_equal(after.limit_reset, LIMIT_RESET_NONE);
+    assert_look(h, "TTL kt:k:{u:ada}", "-1");
+}
+
+static void test_noted_twice_is_noted_once(void **state)
+{
+    struct harness *h = *state;
+
+    provision(h);
+    assert_true(raise_now(h, &h->a, 1, 7, LIMIT_RESET_DAILY));
+    store_look(h, "HSET kt:k:{u:ada} updated_at 1");
+    assert_true(raise_now(h, &h->a, 1, 7, LIMIT_RESET_DAILY));
+    assert_look(h, "HGET kt:k:{u:ada} updated_at", "1"); /* nothing was written again */
+    assert_true(raise_now(h, &h->a, 1, 7, LIMIT_RESET_WEEKLY));
+    assert_true(load_now(h, &h->a).updated_at_ms > 1);
+}
+
+static void test_another_keys_limit_is_left_alone(void **state)
+{
+    struct harness *h = *state;
+
+    assert_false(raise_now(h, &h->a, 1, 7, LIMIT_RESET_DAILY));
+    assert_look(h, "EXISTS kt:k:{u:ada}", "0");
+    provision(h);
+    assert_false(raise_now(h, &h->a, 2, 7, LIMIT_RESET_DAILY));
+    assert_false(raise_now(h, &h->a, 0, 7, LIMIT_RESET_DAILY));
+    assert_true(load_now(h, &h->a).limit_nano_usd == INT64_C(9007199254740993));
+}
+
 /* Two holders, each claiming and committing, in every order, leases living or running out between the steps. A key
  * that was made is the record's, doomed, or its maker knows that it has to delete it. */
 static void race(void **state, const int order[4], bool leases_run_out)
@@ -237,6 +298,9 @@ int main(void)
         STORE_TEST(test_leftovers_stay_with_the_renewal),
         STORE_TEST(test_doomed_keys_are_told_once_the_new_one_works),
         STORE_TEST(test_settled_means_nothing_is_open),
+        STORE_TEST(test_a_raised_limit_is_noted),
+        STORE_TEST(test_noted_twice_is_noted_once),
+        STORE_TEST(test_another_keys_limit_is_left_alone),
         STORE_TEST(test_two_holders_race),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

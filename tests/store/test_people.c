@@ -37,33 +37,6 @@ static void test_the_longest_user_has_keys(void **state)
     assert_true(store_key_name(STORE_KEY_RENEWAL, span_of(user), name).size > USER_ID_MAX);
 }
 
-static void test_admission(void **state)
-{
-    struct harness *h = *state;
-    struct user_admission admission = {0};
-
-    user_admit(&h->a, &admission, SPAN("ada"), SPAN_NONE, &h->wake);
-    AWAIT_OK(h, admission);
-    assert_int_equal(admission.status, USER_UNKNOWN);
-    assert_look(h, "EXISTS kt:{u:ada}:user", "0");
-
-    user_admit(&h->a, &admission, SPAN("ada"), SPAN("Free"), &h->wake);
-    AWAIT_OK(h, admission);
-    assert_int_equal(admission.status, USER_ACTIVE);
-    assert_true(admission.created);
-    assert_string_equal(admission.tier, "Free");
-
-    user_admit(&h->b, &admission, SPAN("ada"), SPAN("Pro"), &h->wake);
-    AWAIT_OK(h, admission);
-    assert_false(admission.created);
-    assert_string_equal(admission.tier, "Free");
-
-    store_look(h, "HSET kt:{u:ada}:user status disabled");
-    user_admit(&h->b, &admission, SPAN("ada"), SPAN("Pro"), &h->wake);
-    AWAIT_OK(h, admission);
-    assert_int_equal(admission.status, USER_DISABLED);
-}
-
 static void test_ensure_makes_and_moves(void **state)
 {
     struct harness *h = *state;
@@ -85,17 +58,13 @@ static void test_ensure_makes_and_moves(void **state)
 static void test_what_we_do_not_write_is_broken(void **state)
 {
     struct harness *h = *state;
-    struct user_admission admission = {0};
+    struct user_ensure ensure = {0};
     struct token_load load = {0};
 
-    store_look(h, "HSET kt:{u:ada}:user status asleep");
-    user_admit(&h->a, &admission, SPAN("ada"), SPAN_NONE, &h->wake);
-    harness_await(h);
-    assert_int_equal(admission.call.end, STORE_BROKEN);
     store_look(h, "SET kt:{u:bob}:user text");
-    user_admit(&h->a, &admission, SPAN("bob"), SPAN_NONE, &h->wake);
+    user_ensure(&h->a, &ensure, SPAN("bob"), SPAN_NONE, &h->wake);
     harness_await(h);
-    assert_int_equal(admission.call.end, STORE_BROKEN);
+    assert_int_equal(ensure.call.end, STORE_BROKEN);
     store_look(h, "HSET kt:t:abc kind user status active mac 00");
     token_load(&h->a, &load, SPAN("abc"), &h->wake);
     harness_await(h);
@@ -192,7 +161,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key_names_and_back),
         cmocka_unit_test(test_the_longest_user_has_keys),
-        STORE_TEST(test_admission),
         STORE_TEST(test_ensure_makes_and_moves),
         STORE_TEST(test_what_we_do_not_write_is_broken),
         STORE_TEST(test_tokens_round_trip),

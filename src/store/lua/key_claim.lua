@@ -3,7 +3,9 @@
 -- pace_ms, outcome_hold_ms.
 -- The same holder and nonce get the same grant again while their lease lives.
 local LEFTOVERS = 3 -- handed out at once: KEY_LIST_MAX less one, so that the new attempt's name still fits
-local HELD = {healthy = 1, unknown_health = 1, switched_off = 1, management_refused = 1, create_failed = 1}
+-- What a released lease tells, and whom: that the key is healthy answers a refused key, that its limit stands a limit.
+local HELD = {healthy = 'key', limit_stands = 'limit', unknown_health = 'both', switched_off = 'both',
+    management_refused = 'both', create_failed = 'both'}
 
 local function text(number) return string.format('%.0f', number) end
 local function number(value) return tonumber(value or '0') end
@@ -22,7 +24,7 @@ local holder, nonce, reason = ARGV[2], ARGV[3], ARGV[5]
 local seen, lease, pace, hold = number(ARGV[6]), number(ARGV[7]), number(ARGV[8]), number(ARGV[9])
 local record, record_flat = read(KEYS[1])
 local renewal = read(KEYS[2])
-local mend = reason == 'mend'
+local mend, raise = reason == 'mend', reason == 'raise'
 if reason == 'provision' then seen = 0 end
 -- Past what the asker saw, too: a store that lost its last writes must not give a version twice.
 local version = math.max(number(record.version), seen) + 1
@@ -44,12 +46,13 @@ if not mend and record.state == 'active' and number(record.version) > seen then 
 -- A holder has one renewal per user at a time: its own live lease is one whose release was lost.
 if live and renewal.holder ~= holder then return answer('busy', 'wait_ms', text(number(renewal.until_ms) - now)) end
 if not mend then
-    if HELD[renewal.outcome] and number(renewal.outcome_version) == seen
+    local held = HELD[renewal.outcome]
+    if held and held ~= (raise and 'key' or 'limit') and number(renewal.outcome_version) == seen
         and now - number(renewal.outcome_ms) < hold then
         return answer('outcome', 'outcome', renewal.outcome)
     end
     local rest = number(record.last_renewal_at) + pace - now
-    if reason ~= 'provision' and rest > 0 and number(record.last_renewal_at) > 0 then
+    if reason ~= 'provision' and not raise and rest > 0 and number(record.last_renewal_at) > 0 then
         return answer('paced', 'wait_ms', text(rest))
     end
 end

@@ -3,6 +3,8 @@
 -- The founder's repeat is told "founded" again: the deployment is random, so it is nobody else's.
 local SCANS = 100 -- of 1000: looks at a bounded part of a store that others use too
 
+if string.format('%d', 2 ^ 52) ~= '4503599627370496' then error('amounts need a Redis of 64 bits') end
+
 local function has_others()
     local cursor, found = '0', nil
     for _ = 1, SCANS do

@@ -68,9 +68,10 @@ static void test_presets(void **state)
     assert_int_equal(config.server_head_max, 32 * 1024);
     assert_int_equal(config.server_body_max, 20 * 1024 * 1024);
     assert_int_equal(config.server_drain_timeout, 120000);
-    assert_int_equal(config.keys_expires_after, INT64_C(90) * 24 * 3600 * 1000);
-    assert_int_equal(config.keys_limit, INT64_C(10) * 1000000000);
-    assert_string_equal(config.keys_limit_reset, "monthly");
+    assert_int_equal(config.keys_renew_ahead, INT64_C(24) * 3600 * 1000);
+    assert_int_equal(config.quota_hold_lease, 30000);
+    assert_int_equal(config.free_models_requests_per_minute, 20);
+    assert_int_equal(config.free_models_requests_per_day, 1000);
     assert_int_equal(config.redis_command_timeout, 250);
     assert_string_equal(config.upstream_ca_file, "");
 }
@@ -83,7 +84,7 @@ static void test_every_row_is_sound(void **state)
     int64_t min, max, preset;
     char name[CONFIG_VARIABLE_SIZE];
 
-    assert_true(count > 40);
+    assert_true(count >= 30);
     for (size_t i = 0; i < count; i++) {
         config_variable(&rows[i], name);
         assert_true(strncmp(name, "KEYTURN_", 8) == 0);
@@ -130,6 +131,19 @@ static void test_every_limit(void **state)
         buffer_done(&faults);
     }
     memset(names, 0, sizeof(names));
+    set("KEYTURN_FREE_MODELS_REQUESTS_PER_DAY", "-2");
+    assert_false(config_load(&config, NULL, variable, &faults));
+    assert_span(buffer_view(&faults),
+                "KEYTURN_FREE_MODELS_REQUESTS_PER_DAY: free_models.requests_per_day is \"-2\"; it "
+                "must be a number, from -1 to 10000000\n");
+    config_done(&config);
+    buffer_done(&faults);
+    memset(names, 0, sizeof(names));
+    set("KEYTURN_SERVER_FIELDS_MAX", "-1");
+    assert_false(config_load(&config, NULL, variable, &faults));
+    config_done(&config);
+    buffer_done(&faults);
+    memset(names, 0, sizeof(names));
     set("KEYTURN_SERVER_FIELDS_MAX", "7");
     assert_false(config_load(&config, NULL, variable, &faults));
     assert_span(buffer_view(&faults), "KEYTURN_SERVER_FIELDS_MAX: server.fields_max is \"7\"; it "
@@ -168,6 +182,7 @@ static void test_values(void **state)
         {CONFIG_COUNT, "100000", 100000},
         {CONFIG_COUNT, "1e3", -1},
         {CONFIG_COUNT, "0x10", -1},
+        {CONFIG_COUNT, "-2", -1},
         {CONFIG_COUNT, "99999999999999999999", -1},
         {CONFIG_USD, "10", INT64_C(10000000000)},
         {CONFIG_USD, "0.5", 500000000},
@@ -181,6 +196,8 @@ static void test_values(void **state)
         bool is_one = config_value_parse(cases[i].type, span_of(cases[i].text), &value);
         assert_int_equal(is_one ? value : -1, cases[i].value);
     }
+    assert_true(config_value_parse(CONFIG_COUNT, SPAN("-1"), &value)); /* where the limits say so */
+    assert_int_equal(value, UNLIMITED);
     config_value_text(CONFIG_DURATION, 90000, text);
     assert_string_equal(text, "90s");
     config_value_text(CONFIG_DURATION, 86400000, text);
@@ -199,12 +216,12 @@ static void test_the_variable_wins_over_the_file_over_the_preset(void **state)
     set("KEYTURN_SERVER_HEAD_TIMEOUT", "3s");
     set("KEYTURN_KEYS_DEFAULT_TIER", "");
     assert_true(load("server:\n  head_timeout: 2s\n  body_timeout: 2s\n"
-                     "keys: {default_tier: Pro, limit: 12.5, limit_reset: none}\n"));
+                     "keys: {default_tier: Pro, cache_max: 250}\nlog: {format: logfmt}\n"));
     assert_int_equal(config.server_head_timeout, 3000);
     assert_int_equal(config.server_body_timeout, 2000);
     assert_int_equal(config.server_idle_timeout, 75000);
-    assert_int_equal(config.keys_limit, INT64_C(12500000000));
-    assert_string_equal(config.keys_limit_reset, "none");
+    assert_int_equal(config.keys_cache_max, 250);
+    assert_string_equal(config.log_format, "logfmt");
     assert_string_equal(config.keys_default_tier, "");
 }
 
@@ -220,17 +237,18 @@ static void test_faults_of_variables_name_them(void **state)
     (void)state;
     set("KEYTURN_LOG_FORMAT", "xml\n");
     set("KEYTURN_UPSTREAM_TITLE", "a\r\nb: c");
-    set("KEYTURN_KEYS_LIMIT", "ten");
+    set("KEYTURN_KEYS_CACHE_MAX", "ten");
     set("KEYTURN_SERVER_HEAD_TIMEOUT", "");
     assert_false(config_load(&config, NULL, variable, &faults));
-    assert_span(buffer_view(&faults),
-                "KEYTURN_SERVER_HEAD_TIMEOUT: server.head_timeout is \"\"; it must be a duration "
-                "such as 250ms, 10s, 5m, 24h or 90d, from 100ms to 10m\n"
-                "KEYTURN_UPSTREAM_TITLE: upstream.title must be one line of text without control "
-                "characters\n"
-                "KEYTURN_KEYS_LIMIT: keys.limit is \"ten\"; it must be an amount in USD such as 10 "
-                "or 0.5, from 0 to 1000000\n"
-                "KEYTURN_LOG_FORMAT: log.format is \"xml?\"; it must be one of json, logfmt\n");
+    assert_span(
+        buffer_view(&faults),
+        "KEYTURN_SERVER_HEAD_TIMEOUT: server.head_timeout is \"\"; it must be a duration "
+        "such as 250ms, 10s, 5m, 24h or 90d, from 100ms to 10m\n"
+        "KEYTURN_UPSTREAM_TITLE: upstream.title must be one line of text without control "
+        "characters\n"
+        "KEYTURN_KEYS_CACHE_MAX: keys.cache_max is \"ten\"; it must be a number, from 100 to "
+        "10000000\n"
+        "KEYTURN_LOG_FORMAT: log.format is \"xml?\"; it must be one of json, logfmt\n");
     assert_string_equal(config.log_format, "json"); /* what it was */
 }
 

@@ -79,7 +79,7 @@ static void test_the_example_is_the_presets(void **state)
         assert_true(config_load(&config, path, nothing_set, &faults));
         assert_span(buffer_view(&faults), "");
         assert_string_equal(config.server_listen, "127.0.0.1:8080");
-        assert_int_equal(config.keys_limit, INT64_C(10000000000));
+        assert_int_equal(config.keys_cache_max, 100000);
         config_done(&config);
     }
     unlink(path);
@@ -108,7 +108,7 @@ static void test_tables(void **state)
     assert_true(config_print_help(&out));
     assert_true(
         span_starts(buffer_view(&out), SPAN("server:\n  listen           127.0.0.1:8080 ")));
-    assert_int_equal(lines_of(buffer_view(&out)), count + 7);
+    assert_int_equal(lines_of(buffer_view(&out)), count + 10);
     buffer_done(&out);
     buffer_init(&out, 100);
     assert_false(config_print_markdown(&out));

@@ -82,14 +82,15 @@ static void test_unknown_names(void **state)
         "k.yaml:2:3: unknown key server.connect_timeout; did you mean upstream.connect_timeout?\n");
     says("log:\n  colour: {deep: [er]}\n",
          "k.yaml:2:3: unknown key log.colour; log has format, level\n");
-    says("models: 1\n", "k.yaml:1:1: unknown section models; there are server, upstream, keys, "
-                        "renewal, redis, data, log\n");
+    says("gadgets: 1\n", "k.yaml:1:1: unknown section gadgets; there are server, upstream, keys, "
+                         "renewal, quota, free_models, models, redis, data, log, tiers\n");
     says("\"ser\\nver\": 1\n", "k.yaml:1:1: unknown section ser?ver; did you mean server?\n");
     says("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: "
          "1\n",
          "k.yaml:1:1: unknown section "
          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa..."
-         "; there are server, upstream, keys, renewal, redis, data, log\n");
+         "; there are server, upstream, keys, renewal, quota, free_models, models, redis, data, "
+         "log, tiers\n");
 }
 
 static void test_wrong_values(void **state)
@@ -104,12 +105,8 @@ static void test_wrong_values(void **state)
     says(
         "server:\n  connections_max: yes\n",
         "k.yaml:2:20: server.connections_max is \"yes\"; it must be a number, from 0 to 1000000\n");
-    says("keys:\n  limit: -1\n",
-         "k.yaml:2:10: keys.limit is \"-1\"; it must be an amount in USD such as 10 or 0.5, from 0 "
-         "to 1000000\n");
-    says("keys:\n  limit_reset: yearly\n",
-         "k.yaml:2:16: keys.limit_reset is \"yearly\"; it must be one of none, daily, weekly, "
-         "monthly\n");
+    says("log:\n  format: xml\n",
+         "k.yaml:2:11: log.format is \"xml\"; it must be one of json, logfmt\n");
     says("upstream:\n  title: |\n    two\n    lines\n",
          "k.yaml:2:10: upstream.title must be one line of text without control characters\n");
     says("upstream:\n  title: \"a\\0b\"\n",

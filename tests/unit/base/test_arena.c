@@ -47,6 +47,30 @@ static void test_the_cap_holds(void **state)
     arena_done(&arena);
 }
 
+static void test_reset_keeps_one_chunk_and_zeroes_it(void **state)
+{
+    (void)state;
+    struct arena arena;
+    char *first, *again;
+
+    arena_init(&arena, 1 << 20);
+    arena_reset(&arena); /* nothing there */
+    first = arena_alloc(&arena, 100);
+    memset(first, 1, 100);
+    assert_non_null(arena_alloc(&arena, 50000));
+    arena_reset(&arena);
+    assert_int_equal(arena.used_bytes, 0);
+    again = arena_alloc(&arena, 100);
+    assert_ptr_equal(again, first);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(again[i], 0);
+    arena_done(&arena);
+    assert_non_null(arena_alloc(&arena, 50000)); /* a large one alone is not kept */
+    arena_reset(&arena);
+    assert_null(arena.chunks);
+    arena_done(&arena);
+}
+
 static void test_texts_end_with_a_nul(void **state)
 {
     (void)state;
@@ -83,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces_are_apart_zeroed_and_aligned),
         cmocka_unit_test(test_the_cap_holds),
+        cmocka_unit_test(test_reset_keeps_one_chunk_and_zeroes_it),
         cmocka_unit_test(test_texts_end_with_a_nul),
         cmocka_unit_test(test_large_pieces_waste_no_chunk),
     };

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "crypto/digest.h"
+#include "crypto/mac_key.h"
 
 static void assert_digest(const unsigned char digest[DIGEST_SIZE], const char *expected)
 {
@@ -37,8 +38,15 @@ static void test_sha256(void **state)
 static void assert_hmac(struct span key, struct span bytes, const char *expected)
 {
     unsigned char digest[DIGEST_SIZE];
+    struct mac_key *kept = mac_key_make(key);
+
     hmac_sha256(key, bytes, digest);
     assert_digest(digest, expected);
+    for (int i = 0; i < 2; i++) {
+        mac_key_digest(kept, bytes, digest);
+        assert_digest(digest, expected);
+    }
+    mac_key_done(kept);
 }
 
 /* RFC 4231, test cases 1, 2, 3, 4, 6 and 7 (5 is a truncated digest). */

@@ -10,14 +10,17 @@ static void test_rows(void **state)
 {
     (void)state;
     static const struct dialect_row want[DIALECT_COUNT] = {
-        {"chat", "/chat/completions", true},  {"text", "/completions", true},
-        {"responses", "/responses", true},    {"messages", "/messages", false},
-        {"embeddings", "/embeddings", false},
+        {"chat", "/chat/completions", CAP_MAX_TOKENS, true},
+        {"text", "/completions", CAP_MAX_TOKENS, true},
+        {"responses", "/responses", CAP_MAX_OUTPUT_TOKENS, true},
+        {"messages", "/messages", CAP_MAX_TOKENS, false},
+        {"embeddings", "/embeddings", CAP_COUNT, false},
     };
     for (unsigned i = 0; i < DIALECT_COUNT; i++) {
         const struct dialect_row *row = dialect_row((enum dialect)i);
         assert_string_equal(row->name, want[i].name);
         assert_string_equal(row->path, want[i].path);
+        assert_int_equal(row->cap, want[i].cap);
         assert_int_equal(row->done_after_error, want[i].done_after_error);
     }
 }

@@ -36,6 +36,7 @@ static void test_what_goes_up(void **state)
         "via",
         "x-keyturn-user",
         "x-keyturn-anything",
+        "x-keyturn-quota-comment",
         "idempotency-key",
         "openai-beta",
         "openai-organization",

@@ -180,10 +180,11 @@ static void test_composing(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct span body = span_of(rows[i].body);
         struct inference_body parsed = must_read(body);
+        struct body_edits edits = {.pseudonym = pseudonym, .cap_tokens = -1};
         size_t size = strlen(rows[i].composed);
         struct buffer out;
         buffer_init(&out, size);
-        assert_true(inference_body_compose(&parsed, body, pseudonym, &out));
+        assert_true(inference_body_compose(&parsed, body, &edits, &out));
         assert_span(buffer_view(&out), rows[i].composed);
         yyjson_doc *doc = yyjson_read(rows[i].composed, size, 0);
         assert_string_equal(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "user")),
@@ -192,9 +193,55 @@ static void test_composing(void **state)
         buffer_done(&out);
 
         buffer_init(&out, size - 1); /* one byte short: nothing at all */
-        assert_false(inference_body_compose(&parsed, body, pseudonym, &out));
+        assert_false(inference_body_compose(&parsed, body, &edits, &out));
         assert_int_equal(buffer_size(&out), 0);
         buffer_done(&out);
+    }
+}
+
+/* What the hold pays for goes into the body: inserted where there is no cap, lowered where it is higher. */
+static void test_output_caps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        enum output_cap cap;
+        int64_t tokens, asked;
+        const char *composed;
+    } rows[] = {
+        {"{\"user\":\"u\"}", CAP_MAX_TOKENS, 7, -1, "{\"max_tokens\":7,\"user\":\"kt-0123abcd\"}"},
+        {"{}", CAP_MAX_OUTPUT_TOKENS, 7, -1, "{\"max_output_tokens\":7,\"user\":\"kt-0123abcd\"}"},
+        {"{\"m\":1}", CAP_MAX_TOKENS, 7, -1, "{\"max_tokens\":7,\"user\":\"kt-0123abcd\",\"m\":1}"},
+        {"{\"max_tokens\":null,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, -1,
+         "{\"max_tokens\":7,\"user\":\"kt-0123abcd\"}"},
+        {"{\"max_tokens\":9,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, 9,
+         "{\"max_tokens\":7,\"user\":\"kt-0123abcd\"}"},
+        {"{\"max_tokens\":5,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, 5,
+         "{\"max_tokens\":5,\"user\":\"kt-0123abcd\"}"},
+        {"{\"user\":\"u\",\"max_completion_tokens\":100,\"max_tokens\":3}", CAP_MAX_TOKENS, 7, 100,
+         "{\"user\":\"kt-0123abcd\",\"max_completion_tokens\":7,\"max_tokens\":3}"},
+        {"{\"max_tokens\":9,\"user\":\"u\"}", CAP_MAX_TOKENS, -1, 9,
+         "{\"max_tokens\":9,\"user\":\"kt-0123abcd\"}"},
+    };
+    static const char *const refused[] = {
+        "{\"max_tokens\":0}",           "{\"max_tokens\":-1}",
+        "{\"max_tokens\":1.5}",         "{\"max_tokens\":\"9\"}",
+        "{\"max_tokens\":99999999999}", "{\"max_completion_tokens\":true}"};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct span body = span_of(rows[i].body);
+        struct inference_body parsed = must_read(body);
+        struct body_edits edits = {pseudonym, rows[i].cap, rows[i].tokens};
+        struct buffer out;
+        buffer_init(&out, 1024);
+        assert_int_equal(inference_body_asked(&parsed), rows[i].asked);
+        assert_true(inference_body_compose(&parsed, body, &edits, &out));
+        assert_span(buffer_view(&out), rows[i].composed);
+        buffer_done(&out);
+    }
+    for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+        struct inference_body parsed;
+        assert_non_null(inference_body_read(span_of(refused[i]), &parsed).detail);
     }
 }
 
@@ -204,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_what_is_read), cmocka_unit_test(test_null_is_absent),
         cmocka_unit_test(test_escapes),      cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_bounds),       cmocka_unit_test(test_composing),
+        cmocka_unit_test(test_output_caps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,6 +58,34 @@ static void test_create_bodies(void **state)
     buffer_done(&small);
 }
 
+static void test_limit_bodies(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t limit_nano_usd;
+        enum limit_reset reset;
+        const char *json;
+    } rows[] = {
+        {12500000000, LIMIT_RESET_MONTHLY, "{\"limit\":12.5,\"limit_reset\":\"monthly\"}"},
+        {1, LIMIT_RESET_WEEKLY, "{\"limit\":0.000000001,\"limit_reset\":\"weekly\"}"},
+        {0, LIMIT_RESET_DAILY, "{\"limit\":0,\"limit_reset\":\"daily\"}"},
+        {5, LIMIT_RESET_NONE, "{\"limit\":0.000000005,\"limit_reset\":null}"},
+        {-1, LIMIT_RESET_MONTHLY, "{\"limit\":null,\"limit_reset\":null}"},
+        {9000000000000000, LIMIT_RESET_DAILY, "{\"limit\":9000000,\"limit_reset\":\"daily\"}"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        struct buffer out;
+        buffer_init(&out, 128);
+        assert_true(key_api_compose_limit(rows[i].limit_nano_usd, rows[i].reset, &out));
+        assert_span(buffer_view(&out), rows[i].json);
+        buffer_done(&out);
+    }
+    struct buffer small;
+    buffer_init(&small, 20);
+    assert_false(key_api_compose_limit(1, LIMIT_RESET_DAILY, &small));
+    buffer_done(&small);
+}
+
 static void hash_of_key(char ret_hash[KEY_HASH_SIZE + 1])
 {
     unsigned char digest[DIGEST_SIZE];
@@ -148,7 +176,11 @@ static void assert_full(const struct key_facts *facts)
     assert_true(facts->has_remaining);
     assert_true(facts->limit_nano_usd == 12500000000);
     assert_true(facts->remaining_nano_usd == 1581420);
-    assert_true(facts->usage_nano_usd == 300);
+    assert_int_equal(facts->limit_reset, LIMIT_RESET_MONTHLY);
+    assert_true(facts->usage_nano_usd[LIMIT_RESET_NONE] == 300);
+    assert_true(facts->usage_nano_usd[LIMIT_RESET_DAILY] == 1000000000);
+    assert_true(facts->usage_nano_usd[LIMIT_RESET_WEEKLY] == -1);
+    assert_true(facts->usage_nano_usd[LIMIT_RESET_MONTHLY] == -1);
     assert_true(facts->expires_at_ms == expires);
     assert_true(facts->created_at_ms == created);
 }
@@ -164,7 +196,10 @@ static void test_keys_with_and_without_wrapper(void **state)
     assert_true(key_api_read_key(SPAN("{\"hash\":\"" HASH "\"}"), &facts));
     assert_string_equal(facts.name, "");
     assert_false(facts.disabled || facts.has_limit || facts.has_remaining);
-    assert_true(facts.expires_at_ms == 0 && facts.created_at_ms == 0 && facts.usage_nano_usd == 0);
+    assert_true(facts.expires_at_ms == 0 && facts.created_at_ms == 0);
+    assert_int_equal(facts.limit_reset, LIMIT_RESET_NONE);
+    for (size_t i = 0; i < LIMIT_RESETS; i++)
+        assert_int_equal(facts.usage_nano_usd[i], -1);
     static const char *const wrong[] = {"",
                                         "{",
                                         "{}",
@@ -189,6 +224,36 @@ static struct key_facts facts_of(const char *fields)
     return facts;
 }
 
+static void test_what_a_key_cost_in_all(void **state)
+{
+    static const struct {
+        const char *fields;
+        int64_t billed_nano_usd;
+    } rows[] = {
+        {"\"usage\":0", 0},
+        {"\"usage\":0.00158142", 1581420},
+        {"\"usage\":1.5,\"byok_usage\":2.25", 3750000000},
+        {"\"usage\":1.5,\"byok_usage\":null", 1500000000},
+        {"\"usage\":0.30000000000000004", 300000000}, /* a sum of binary fractions */
+        {"\"usage\":0.29999999999999999", 300000000},
+        {"\"usage\":3E-10", 0},
+        {"\"usage\":5E-10,\"byok_usage\":3e-7", 301},
+        {"\"usage\":2000000.000000001", 2000000000000001},
+        {"\"byok_usage\":1", -1},
+        {"\"usage\":null", -1},
+        {"\"usage\":\"1\"", -1},
+        {"\"usage\":-1", -1},
+        {"\"usage\":1e30", -1},
+        {"\"usage\":1,\"byok_usage\":1e30", -1},
+        {"\"usage\":1,\"byok_usage\":-1", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+        if (facts_of(rows[i].fields).billed_nano_usd != rows[i].billed_nano_usd)
+            fail_msg("%s", rows[i].fields);
+}
+
 static void test_odd_fields(void **state)
 {
     (void)state;
@@ -202,7 +267,17 @@ static void test_odd_fields(void **state)
     assert_true(facts.limit_nano_usd == 0 && facts.remaining_nano_usd == 0);
     facts = facts_of("\"limit\":1e308,\"limit_remaining\":0.00000000001,\"usage\":1e999");
     assert_true(facts.limit_nano_usd == INT64_MAX && facts.remaining_nano_usd == 1 &&
-                facts.usage_nano_usd == INT64_MAX);
+                facts.usage_nano_usd[LIMIT_RESET_NONE] == INT64_MAX);
+    facts = facts_of("\"usage\":null,\"usage_daily\":\"1\",\"usage_weekly\":-1,\"usage_monthly\":"
+                     "0.12345678901,\"limit_reset\":null");
+    assert_int_equal(facts.usage_nano_usd[LIMIT_RESET_NONE], -1);
+    assert_int_equal(facts.usage_nano_usd[LIMIT_RESET_DAILY], -1);
+    assert_int_equal(facts.usage_nano_usd[LIMIT_RESET_WEEKLY], 0);
+    assert_int_equal(facts.usage_nano_usd[LIMIT_RESET_MONTHLY], 123456790); /* rounded up */
+    assert_int_equal(facts.limit_reset, LIMIT_RESET_NONE);
+    assert_int_equal(facts_of("\"limit_reset\":\"yearly\"").limit_reset, LIMIT_RESET_NONE);
+    assert_int_equal(facts_of("\"limit_reset\":\"weekly\"").limit_reset, LIMIT_RESET_WEEKLY);
+    assert_int_equal(facts_of("\"limit_reset\":\"daily\"").limit_reset, LIMIT_RESET_DAILY);
     facts =
         facts_of("\"limit\":\"5\",\"disabled\":\"true\",\"expires_at\":12,\"created_at\":\"soon\"");
     assert_false(facts.has_limit || facts.disabled);
@@ -367,9 +442,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_bodies),
+        cmocka_unit_test(test_limit_bodies),
         cmocka_unit_test(test_created_in_every_observed_shape),
         cmocka_unit_test(test_what_is_no_created_key),
         cmocka_unit_test(test_keys_with_and_without_wrapper),
+        cmocka_unit_test(test_what_a_key_cost_in_all),
         cmocka_unit_test(test_odd_fields),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_a_page_of_a_hundred),

@@ -539,6 +539,76 @@ static void test_harmless_metadata_passes(void **state)
     yyjson_doc_free(doc);
 }
 
+#define NOW_MS INT64_C(1795132800000)
+#define PER_MINUTE "Rate limit exceeded: free-models-per-min."
+#define PER_DAY \
+    "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests " \
+    "per day"
+#define LIMIT_HEADERS(reset) \
+    "\"headers\":{\"X-RateLimit-Limit\":\"50\",\"X-RateLimit-Remaining\":\"0\"," \
+    "\"X-RateLimit-Reset\":" reset "}"
+
+/* Whose limit a 429 is decides whether everybody's free requests stop. */
+static void test_the_accounts_free_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *message, *metadata;
+        enum free_window window;
+        int64_t resets_ms;
+    } cases[] = {
+        {429, PER_MINUTE,
+         "{" LIMIT_HEADERS(
+             "\"1786912200000\"") ",\"limit_source\":\"openrouter_free_tier_per_minute\"}",
+         FREE_WINDOW_MINUTE, INT64_C(1786912200000)},
+        {429, PER_DAY,
+         "{" LIMIT_HEADERS("\"1786912200000\"") ",\"limit_source\":\"openrouter_free_tier_daily\"}",
+         FREE_WINDOW_DAY, INT64_C(1786912200000)},
+        {429, "Rate limit exceeded: free-models-per-day-high-balance.",
+         "{" LIMIT_HEADERS("\"1786912200000\"") "}", FREE_WINDOW_DAY, INT64_C(1786912200000)},
+        {429, PER_MINUTE, "null", FREE_WINDOW_MINUTE, 0},
+        {429, PER_DAY, "{}", FREE_WINDOW_DAY, 0},
+        {429, "Any new text", "{\"limit_source\":\"openrouter_free_tier_daily\"}", FREE_WINDOW_DAY,
+         0},
+        {429, PER_DAY, "{" LIMIT_HEADERS("1786912200000") "}", FREE_WINDOW_DAY,
+         INT64_C(1786912200000)},
+        {429, PER_DAY, "{" LIMIT_HEADERS("\"1786912200\"") "}", FREE_WINDOW_DAY,
+         INT64_C(1786912200000)},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("60") "}", FREE_WINDOW_MINUTE, NOW_MS + 60000},
+        {429, PER_MINUTE, "{\"headers\":{\"x-ratelimit-reset\":\"7\"}}", FREE_WINDOW_MINUTE,
+         NOW_MS + 7000},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("\"soon\"") "}", FREE_WINDOW_MINUTE, 0},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("\"\"") "}", FREE_WINDOW_MINUTE, 0},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("-5") "}", FREE_WINDOW_MINUTE, 0},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("1.5e12") "}", FREE_WINDOW_MINUTE, 0},
+        {429, PER_MINUTE, "{" LIMIT_HEADERS("{}") "}", FREE_WINDOW_MINUTE, 0},
+        {429, PER_MINUTE, "{\"headers\":[1,2]}", FREE_WINDOW_MINUTE, 0},
+        {429, "Provider returned error",
+         "{\"raw\":\"m:free is temporarily rate-limited upstream\",\"provider_name\":\"P\","
+         "\"limit_source\":\"upstream_provider_shared_pool\"}",
+         FREE_WINDOW_NONE, 0},
+        {429, "Rate limit exceeded", "{" LIMIT_HEADERS("\"1786912200000\"") "}", FREE_WINDOW_NONE,
+         INT64_C(1786912200000)},
+        {402, PER_DAY, "{\"limit_source\":\"openrouter_free_tier_daily\"}", FREE_WINDOW_NONE, 0},
+        {503, PER_MINUTE, "{}", FREE_WINDOW_NONE, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        for (unsigned shape = 0; shape < SHAPE_COUNT; shape++) {
+            struct row row = {cases[i].status, cases[i].message, cases[i].metadata,
+                              UPSTREAM_ERROR_RATE};
+            char body[2048];
+            compose((enum shape)shape, &row, body, sizeof(body));
+            struct upstream_error error = read_text(row.status, body);
+            if (error.free_window != cases[i].window ||
+                upstream_error_reset_ms(&error, NOW_MS) != cases[i].resets_ms)
+                fail_msg("case %zu, shape %u: window %d, resets %lld", i, shape,
+                         (int)error.free_window,
+                         (long long)upstream_error_reset_ms(&error, NOW_MS));
+        }
+}
+
 static void test_class_names(void **state)
 {
     (void)state;
@@ -563,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_nothing_private_passes),
         cmocka_unit_test(test_the_operators_money_is_not_told),
         cmocka_unit_test(test_harmless_metadata_passes),
+        cmocka_unit_test(test_the_accounts_free_limits),
         cmocka_unit_test(test_class_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,193 @@
+#include "flow/settlement.h"
+
+#include "base/alloc.h"
+#include "flow/flow.h"
+
+#include <assert.h>
+
+enum { LINE_MAX_BYTES = 2048, PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 2000 };
+
+struct settlement {
+    struct list link;
+    struct turn turn;
+    struct settlements *settlements; /* borrowed */
+    struct settlement_record record;
+    struct settle settle;
+    struct book book;
+    struct settlement_wait *wait; /* borrowed; NULL: nobody waits */
+    struct deadline pause;
+    unsigned tries;
+    bool booked, journalled;
+};
+
+static struct settlement *begin(struct settlements *settlements,
+                                const struct settlement_record *record);
+static void on_settlement_turn(struct turn *turn);
+static void ask(struct settlement *s);
+static void keep_for_later(struct settlement *s);
+static void finished(struct settlement *s);
+static void replay_line(struct span line, void *context);
+
+void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal)
+{
+    settlements->flow = flow;
+    settlements->journal = journal;
+    list_init(&settlements->under_way);
+    settled_open(settlements);
+}
+
+void settlements_replay(struct settlements *settlements)
+{
+    if (settlements->journal)
+        journal_each(settlements->journal, replay_line, settlements);
+    if (settlements->count)
+        log_info(settlements->flow->log,
+                 "settlements of an earlier run are taken up from the journal",
+                 log_int("count", (int64_t)settlements->count));
+}
+
+void settlements_close(struct settlements *settlements)
+{
+    LIST_EACH (node, &settlements->under_way) {
+        struct settlement *s = container_of(node, struct settlement, link);
+        assert(!store_call_is_open(&s->settle.call) && !store_call_is_open(&s->book.call));
+        deadline_leave(&s->pause);
+        turn_cancel(&s->turn);
+        list_remove(&s->link);
+        must_free(s);
+    }
+    settled_close(settlements);
+}
+
+void settlement_begin(struct settlements *settlements, const struct settlement_record *record)
+{
+    begin(settlements, record);
+}
+
+void settlement_begin_for(struct settlements *settlements, const struct settlement_record *record,
+                          struct settlement_wait *wait, struct turn *wake)
+{
+    *wait = (struct settlement_wait){.settlement = begin(settlements, record), .wake = wake};
+    wait->settlement->wait = wait;
+}
+
+void settlement_leave(struct settlement_wait *wait)
+{
+    if (wait->settlement)
+        wait->settlement->wait = NULL;
+    wait->settlement = NULL;
+}
+
+static struct settlement *begin(struct settlements *settlements,
+                                const struct settlement_record *record)
+{
+    struct settlement *s = must_alloc(sizeof(*s));
+
+    s->settlements = settlements;
+    s->record = *record;
+    turn_init(&s->turn, on_settlement_turn);
+    deadline_init(&s->pause, &s->turn);
+    list_append(&settlements->under_way, &s->link);
+    settlements->count++;
+    ask(s);
+    return s;
+}
+
+/* The ledger is first and its figure stands, whoever else settles the same request: until it is there the hold is, so
+ * somebody comes back to it. */
+static void ask(struct settlement *s)
+{
+    struct store *store = s->settlements->flow->store;
+
+    if (s->booked)
+        quota_settle(store, &s->settle, &s->record, &s->turn);
+    else
+        book_settlement(store, &s->book, &s->record, &s->turn);
+}
+
+static void on_settlement_turn(struct turn *turn)
+{
+    struct settlement *s = container_of(turn, struct settlement, turn);
+    struct flow *flow = s->settlements->flow;
+
+    if (store_call_is_open(&s->settle.call) || store_call_is_open(&s->book.call))
+        return;
+    if (s->pause.passed) {
+        deadline_leave(&s->pause);
+        ask(s);
+        return;
+    }
+    if (s->booked && s->settle.call.end == STORE_OK) {
+        finished(s);
+        return;
+    }
+    if (!s->booked && s->book.call.end == STORE_OK) {
+        s->booked = true;
+        s->record.cost_nano_usd = s->book.cost_nano_usd;
+        ask(s);
+        return;
+    }
+    keep_for_later(s);
+    deadline_join_in(&flow->pauses, &s->pause,
+                     PAUSE_FIRST_MS +
+                         backoff_ms(s->tries++, PAUSE_FIRST_MS, PAUSE_LAST_MS, flow->random()));
+}
+
+static void keep_for_later(struct settlement *s)
+{
+    struct settlements *settlements = s->settlements;
+    struct buffer line;
+
+    if (s->journalled || !settlements->journal)
+        return;
+    buffer_init(&line, LINE_MAX_BYTES);
+    s->journalled = settlement_write(&s->record, &line) &&
+                    journal_append(settlements->journal, buffer_view(&line));
+    buffer_done(&line);
+    if (s->journalled)
+        settlements->journalled++;
+    else
+        log_error(settlements->flow->log,
+                  "a settlement could not be written to the journal: keep this process running "
+                  "until Redis is back, or its cost is corrected only by reconciliation",
+                  log_text("request_id", s->record.request_id),
+                  log_int("cost_nano_usd", s->record.cost_nano_usd));
+}
+
+/* The journal is emptied when nothing in it is open: replaying a settled line would be told "already". */
+static void finished(struct settlement *s)
+{
+    struct settlements *settlements = s->settlements;
+    struct metrics *metrics = settlements->flow->metrics;
+    struct settlement_wait *wait = s->wait;
+
+    settlements->count--;
+    metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->settle.already);
+    metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
+               s->settle.already ? 0 : s->record.cost_nano_usd);
+    settled_keep(settlements, &s->record);
+    if (s->journalled && --settlements->journalled == 0)
+        journal_empty(settlements->journal);
+    if (wait) {
+        wait->settlement = NULL;
+        wait->already = s->settle.already;
+        wait->cost_nano_usd = s->record.cost_nano_usd;
+        loop_post(settlements->flow->loop, wait->wake);
+    }
+    list_remove(&s->link);
+    must_free(s);
+    settled_ask_again(settlements);
+}
+
+static void replay_line(struct span line, void *context)
+{
+    struct settlements *settlements = context;
+    struct settlement_record record;
+    struct settlement *s;
+
+    if (!settlement_read(line, &record))
+        return;
+    s = begin(settlements, &record);
+    s->journalled = true;
+    settlements->journalled++;
+}

@@ -1,0 +1,70 @@
+/* settlement.h: what a request cost reaches the quotas and the books, exactly once, whatever Redis does meanwhile.
+ *
+ * A settlement is asked until Redis took it (both scripts are idempotent by request id). When the first try fails it is
+ * written to the journal, so that it outlives this process; the next one on the same directory takes it up.
+ *
+ * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
+ * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
+ *
+ * Owns      the settlements under way, the journal, and the lines of those acknowledged just now: at most
+ *           SETTLED_KEPT_BYTES of them for SETTLED_KEPT_MS, and the same of the time before.
+ * Runs on   the loop.
+ * Fails     never for good; flow_is_idle waits for what is not yet journalled.
+ * Source    design 5.1, 5.5; reliability D19; redis.io/docs/latest/operate/oss_and_stack/management/persistence (everysec)
+ */
+#ifndef KEYTURN_FLOW_SETTLEMENT_H
+#define KEYTURN_FLOW_SETTLEMENT_H
+
+#include "io/journal.h"
+#include "store/books.h"
+
+struct flow;
+
+enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20 };
+
+/* Lines of the journal: acknowledged just now, and before that; and those that are to be asked again. */
+struct settled_lines {
+    struct buffer now, before, again;
+    uint64_t since_ms;       /* of `now` */
+    uint64_t up_ms, down_ms; /* the link came up; it is down since (0: it is up) */
+    struct turn link;
+};
+
+struct settlements {
+    struct flow *flow;       /* borrowed */
+    struct journal *journal; /* borrowed; NULL: none is kept */
+    struct list under_way;
+    size_t count, journalled;
+    struct settled_lines settled;
+};
+
+void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal);
+/* Takes up what an earlier process left in the journal. */
+void settlements_replay(struct settlements *settlements);
+void settlements_close(struct settlements *settlements); /* what is under way is in the journal */
+void settlement_begin(struct settlements *settlements, const struct settlement_record *record);
+/* How long the link to Redis has been up without a break. */
+uint64_t settlements_up_for_ms(const struct settlements *settlements);
+
+/* Waits for one settlement: embedded in who waits, who leaves unless it is done. */
+struct settlement_wait {
+    struct settlement *settlement; /* NULL: done, or left */
+    struct turn *wake;             /* borrowed; posted when it is done */
+    bool already;                  /* somebody else had settled it */
+    int64_t cost_nano_usd;         /* what is booked: another's figure where there was one */
+};
+void settlement_begin_for(struct settlements *settlements, const struct settlement_record *record,
+                          struct settlement_wait *wait, struct turn *wake);
+void settlement_leave(struct settlement_wait *wait); /* it goes on by itself */
+
+/* One line of the journal, and back. */
+bool settlement_write(const struct settlement_record *record, struct buffer *out);
+bool settlement_read(struct span line, struct settlement_record *ret_record);
+
+/* For settlement.c: in settlement_again.c. */
+void settled_open(struct settlements *settlements);
+void settled_close(struct settlements *settlements);
+void settled_keep(struct settlements *settlements, const struct settlement_record *record);
+void settled_ask_again(struct settlements *settlements); /* some more of them, if there are */
+
+#endif

@@ -1,0 +1,112 @@
+/* One line of the journal: the fields of a settlement, separated by tabs. No field can hold a tab: ids, names and models are
+ * checked where they come in, and what is not printable is left out here. Each settlement is written once, so it is written
+ * by hand: printf costs more than the rest of it. */
+#include "flow/settlement.h"
+
+#define TEXTS(ROW) \
+    ROW(user) ROW(request_id) ROW(tier) ROW(model) ROW(generation_id) ROW(budget_period) ROW(day)
+#define NUMBERS(ROW) \
+    ROW(cost_nano_usd) \
+    ROW(prompt_tokens) \
+    ROW(cached_tokens) \
+    ROW(completion_tokens) ROW(reasoning_tokens) ROW(key_version) ROW(finished_ms)
+
+enum { NUMBER_MAX = 21 }; /* a sign, 19 digits, a tab */
+
+/* The longest line: each text's NUL is its tab. */
+enum {
+#define ROW(field) +sizeof(((struct settlement_record *)NULL)->field)
+    TEXTS_MAX = 0 TEXTS(ROW),
+#undef ROW
+#define ROW(field) +NUMBER_MAX
+    NUMBERS_MAX = 0 NUMBERS(ROW),
+#undef ROW
+    SETTLEMENT_LINE_MAX = TEXTS_MAX + NUMBERS_MAX + 2 * NUMBER_MAX
+};
+
+static char *put_text(char *at, const char *text);
+static char *put_number(char *at, int64_t number);
+static bool take_text(struct span *line, char *ret_text, size_t capacity);
+static bool take_number(struct span *line, int64_t *ret_number);
+
+bool settlement_write(const struct settlement_record *record, struct buffer *out)
+{
+    char line[SETTLEMENT_LINE_MAX], *at = line;
+
+#define ROW(field) at = put_text(at, record->field);
+    TEXTS(ROW)
+#undef ROW
+#define ROW(field) at = put_number(at, record->field);
+    NUMBERS(ROW)
+#undef ROW
+    at = put_number(at, record->source);
+    at = put_number(at, record->delivered);
+    at[-1] = '\n';
+    return buffer_append(out, (struct span){line, (size_t)(at - line)});
+}
+
+bool settlement_read(struct span line, struct settlement_record *ret_record)
+{
+    int64_t source = 0, delivered = 0;
+    bool fine = true;
+
+    *ret_record = (struct settlement_record){0};
+#define ROW(field) fine = fine && take_text(&line, ret_record->field, sizeof(ret_record->field));
+    TEXTS(ROW)
+#undef ROW
+#define ROW(field) fine = fine && take_number(&line, &ret_record->field);
+    NUMBERS(ROW)
+#undef ROW
+    fine = fine && take_number(&line, &source) && take_number(&line, &delivered) && source >= 0 &&
+           source <= COST_NOTHING_SENT;
+    ret_record->source = (enum cost_source)source;
+    ret_record->delivered = delivered == 1;
+    return fine && ret_record->user[0] && ret_record->request_id[0];
+}
+
+/* All of them, but for a name that somebody else chose, are printable: then they are copied at once. */
+static char *put_text(char *at, const char *text)
+{
+    size_t size = strlen(text), left_out = 0;
+
+    for (size_t i = 0; i < size; i++)
+        left_out += (unsigned char)text[i] < ' ';
+    if (left_out == 0)
+        memcpy(at, text, size);
+    for (size_t i = 0, to = 0; left_out > 0 && i < size; i++)
+        if ((unsigned char)text[i] >= ' ')
+            at[to++] = text[i];
+    at[size - left_out] = '\t';
+    return at + size - left_out + 1;
+}
+
+static char *put_number(char *at, int64_t number)
+{
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char digits[NUMBER_MAX], *first = digits + NUMBER_MAX;
+    size_t size;
+
+    *--first = '\t';
+    do
+        *--first = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (number < 0)
+        *--first = '-';
+    size = (size_t)(digits + NUMBER_MAX - first);
+    memcpy(at, first, size);
+    return at + size;
+}
+
+static bool take_text(struct span *line, char *ret_text, size_t capacity)
+{
+    struct span piece;
+
+    return span_split(line, '\t', &piece) && span_text(piece, ret_text, capacity);
+}
+
+static bool take_number(struct span *line, int64_t *ret_number)
+{
+    struct span piece;
+
+    return span_split(line, '\t', &piece) && span_i64(span_trim(piece), ret_number);
+}

@@ -1,0 +1,82 @@
+#include "flow/tier_memory.h"
+
+#include "base/alloc.h"
+#include "domain/credential.h"
+
+struct entry {
+    struct map_entry by_user;
+    struct list by_age;
+    const struct tier *tier; /* borrowed from the configuration */
+    uint64_t note_after_ms;
+    char user[USER_ID_MAX + 1];
+};
+
+static void drop(struct tier_memory *memory, struct entry *entry);
+
+void tier_memory_open(struct tier_memory *memory, size_t entries_max, const uint64_t map_seed[2])
+{
+    map_init(&memory->by_user, map_seed);
+    list_init(&memory->by_age);
+    memory->entries_max = entries_max;
+}
+
+void tier_memory_close(struct tier_memory *memory)
+{
+    struct list *node;
+
+    while ((node = list_first(&memory->by_age)))
+        drop(memory, container_of(node, struct entry, by_age));
+    map_done(&memory->by_user);
+}
+
+const struct tier *tier_memory_find(const struct tier_memory *memory, struct span user)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+
+    return found ? container_of(found, struct entry, by_user)->tier : NULL;
+}
+
+void tier_memory_set(struct tier_memory *memory, struct span user, const struct tier *tier)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+
+    if (!entry) {
+        if (memory->by_user.size >= memory->entries_max)
+            drop(memory, container_of(list_first(&memory->by_age), struct entry, by_age));
+        entry = must_alloc(sizeof(*entry));
+        list_init(&entry->by_age);
+        span_text(user, entry->user, sizeof(entry->user));
+        map_insert(&memory->by_user, &entry->by_user, span_of(entry->user));
+        list_append(&memory->by_age, &entry->by_age);
+    }
+    entry->tier = tier;
+}
+
+bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now_ms,
+                      uint64_t every_ms)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+
+    if (entry && now_ms < entry->note_after_ms)
+        return false;
+    if (entry)
+        entry->note_after_ms = now_ms + every_ms;
+    return true;
+}
+
+void tier_memory_note_failed(struct tier_memory *memory, struct span user)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+
+    if (found)
+        container_of(found, struct entry, by_user)->note_after_ms = 0;
+}
+
+static void drop(struct tier_memory *memory, struct entry *entry)
+{
+    map_remove(&memory->by_user, &entry->by_user);
+    list_remove(&entry->by_age);
+    must_free(entry);
+}

@@ -1,0 +1,62 @@
+/* books.h: the ledger of settlements and its sums, in a slot of their own.
+ *
+ * book is idempotent by request id like settle, and precedes it: until a request is booked its hold is there, so
+ * somebody comes back to it; settle then takes the figure that is booked. The books and the quotas end up equal whoever
+ * settled and whatever died in between.
+ *
+ * Keys ({books} is the hash tag): kt:{books}:ledger (stream), kt:{books}:seen:<date> (hash of costs; the record's day), and per UTC
+ * day and month the sums kt:{books}:day:<date>:<part>, kt:{books}:month:<month>:<part>: hashes of
+ * "requests cost prompt cached completion reasoning". Part user: by user. Part all: by "<tier>\n<model>", from which the
+ * sums by tier and by model are made when they are read, and in the month's by date. What was never sent
+ * (COST_NOTHING_SENT) is in the ledger and not in the sums; tokens that are not known count as none.
+ *
+ * Units     nano-USD, tokens.
+ * Source    design 4.4, 4.5 (field names of our JSON), issue: books; lua/book.lua
+ */
+#ifndef KEYTURN_STORE_BOOKS_H
+#define KEYTURN_STORE_BOOKS_H
+
+#include "store/quota.h"
+
+struct book {
+    struct store_call call;
+    bool already;
+    int64_t cost_nano_usd; /* what the ledger says: another's figure when it was there already */
+};
+void book_settlement(struct store *store, struct book *book, const struct settlement_record *record,
+                     struct turn *wake);
+
+/* Whether a request is in the ledger, by the day of its record. */
+struct book_look {
+    struct store_call call;
+    bool booked;
+    int64_t cost_nano_usd;
+};
+void book_look(struct store *store, struct book_look *look, struct span request_id, struct span day,
+               struct turn *wake);
+
+enum sums_group { SUMS_BY_USER, SUMS_BY_TIER, SUMS_BY_MODEL, SUMS_BY_DAY };
+
+/* One row per name, ordered by name; SUMS_BY_DAY rows are dates. */
+struct sums_row {
+    struct span name; /* valid during visit */
+    int64_t requests, cost_nano_usd, prompt_tokens, cached_tokens, completion_tokens,
+        reasoning_tokens;
+};
+
+/* Reads one day's or one month's sums (weeks have none); rows are visited inside the answer (record only). */
+struct sums_read {
+    struct store_call call;
+    enum sums_name { SUMS_WHOLE, SUMS_HEAD, SUMS_TAIL, SUMS_DATES } name; /* what of a field */
+    char only[PERIOD_NAME_SIZE];                                          /* this date; "": all */
+    void (*visit)(struct sums_read *read, const struct sums_row *row);
+};
+void sums_of(struct store *store, struct sums_read *read, const struct period *period,
+             enum sums_group group, void (*visit)(struct sums_read *, const struct sums_row *),
+             struct turn *wake);
+/* One user's own sums of a month, by day (user slot): GET /v1/me/usage, GET /admin/users/{id}/usage. */
+void sums_of_user(struct store *store, struct sums_read *read, struct span user,
+                  const struct period *month,
+                  void (*visit)(struct sums_read *, const struct sums_row *), struct turn *wake);
+
+#endif

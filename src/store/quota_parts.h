@@ -1,0 +1,53 @@
+/* quota_parts.h: keys and answers that quota.c and quota_read.c share. For these two files. */
+#ifndef KEYTURN_STORE_QUOTA_PARTS_H
+#define KEYTURN_STORE_QUOTA_PARTS_H
+
+#include "store/fields.h"
+#include "store/quota.h"
+
+enum { QUOTA_KEYS_MAX = 8 };
+
+/* The keys of one call, in the order its script takes them. */
+struct quota_keys {
+    struct span user;
+    size_t count;
+    struct span names[QUOTA_KEYS_MAX];
+    char texts[QUOTA_KEYS_MAX][STORE_KEY_MAX];
+};
+
+void quota_key_add(struct quota_keys *keys, enum store_key key);
+void quota_key_add_window(struct quota_keys *keys, enum store_key key, struct span window);
+
+/* lua/admit.lua's keys and arguments; an ask without a request id only looks. */
+void quota_admit_send(struct store *store, struct store_call *call, const struct admit_ask *ask,
+                      const struct period *budget, const struct period *day, struct turn *wake,
+                      bool (*read)(struct store_call *call, const struct redis_reply *reply));
+
+/* Where things stand in lua/admit.lua's answer. */
+enum admit_item {
+    ADMIT_ITEM_VERDICT,
+    ADMIT_ITEM_STATUS,
+    ADMIT_ITEM_TIER,
+    ADMIT_ITEM_CREATED,
+    ADMIT_ITEM_GRANTED,
+    ADMIT_ITEM_NOW,
+    ADMIT_ITEM_BUDGET,
+    ADMIT_ITEM_DAY,
+    ADMIT_ITEM_ADMITTED,
+    ADMIT_ITEM_LIMIT,
+    ADMIT_ITEM_SPENT,
+    ADMIT_ITEM_HELD,
+    ADMIT_ITEM_MESSAGES_LIMIT,
+    ADMIT_ITEM_MESSAGES,
+    ADMIT_ITEM_REQUESTS_LIMIT,
+    ADMIT_ITEM_REQUESTS,
+    ADMIT_ITEM_ACTIVE_LIMIT,
+    ADMIT_ITEM_ACTIVE
+};
+
+/* All of the view but when budget and day end: the asker knows that. */
+bool quota_view_read(const struct redis_reply *reply, int64_t now_ms, struct quota_view *view);
+void quota_rest(int64_t limit, int64_t spent, int64_t held, int64_t *ret_debt,
+                int64_t *ret_remaining);
+
+#endif

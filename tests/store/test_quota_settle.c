@@ -1,0 +1,482 @@
+/* Settling before, after, twice and without an admission; what becomes of holds that nobody finishes. */
+#include "quota.h"
+
+static struct tier pro(void)
+{
+    return tier_named("Pro", 1000);
+}
+
+static void test_the_actual_cost_is_charged(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_verdict(h, &tier, "r2", 200, ADMIT_GRANTED);
+    struct settle settle = settle_now(h, "r1", 123);
+    assert_false(settle.already);
+    assert_int_equal(settle.remaining_nano_usd, 1000 - 123 - 200);
+    assert_int_equal(settle.debt_nano_usd, 0);
+    assert_money(h, &tier, 123, 200);
+    settle_now(h, "r2", 0);
+    assert_money(h, &tier, 123, 0);
+    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+}
+
+static void test_twice_is_once(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    settle_now(h, "r1", 123);
+    struct look before = digest_now(h);
+    struct settle settle = settle_now(h, "r1", 123);
+    assert_true(settle.already);
+    assert_int_equal(settle.remaining_nano_usd, -1);
+    assert_true(settle_now(h, "r1", 999).already);
+    hand_ms += days_ms(2) - 1;
+    assert_true(settle_now(h, "r1", 123).already); /* a journal, two days later */
+    assert_string_equal(digest_now(h).text, before.text);
+}
+
+static void test_above_the_hold_is_debt(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 900, ADMIT_GRANTED);
+    struct settle settle = settle_now(h, "r1", 1234);
+    assert_int_equal(settle.debt_nano_usd, 234);
+    assert_int_equal(settle.remaining_nano_usd, 0);
+    struct quota_view view = view_now(h, &tier);
+    assert_int_equal(view.debt_nano_usd, 234);
+    assert_int_equal(view.spent_nano_usd, 1234);
+    assert_int_equal(view.remaining_nano_usd, 0);
+    assert_verdict(h, &tier, "r2", 0, ADMIT_BUDGET_SPENT); /* not even what is free */
+    hand_ms += days_ms(11);                                /* another month */
+    assert_verdict(h, &tier, "r2", 1000, ADMIT_GRANTED);
+}
+
+static void test_without_an_admission(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct settle settle = settle_now(h, "r1", 77); /* the store lost the hold */
+
+    assert_false(settle.already);
+    assert_int_equal(settle.remaining_nano_usd, -1);
+    assert_true(settle_now(h, "r1", 77).already);
+    assert_money(h, &tier, 77, 0);
+    assert_int_equal(view_now(h, &tier).messages_used, 1);
+}
+
+static void test_a_hold_that_ran_out_is_unconfirmed_until_settled(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    int64_t taken_ms = hand_ms;
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_true(extend_now(h, "r1", "gen-1"));
+    hand_ms += QUOTA_LEASE_MS - 1;
+    assert_int_equal(expire_now(h).count, 0);
+    assert_true(expire_now(h).busy);
+    assert_true(extend_now(h, "r1", ""));
+    hand_ms += QUOTA_LEASE_MS;
+    assert_false(extend_now(h, "r1", ""));
+    for (int again = 0; again < 2; again++) { /* whoever got the first list may be dead */
+        struct quota_expire expire = expire_now(h);
+        const struct expired_hold *hold = &expire.holds[0];
+        assert_int_equal(expire.count, 1);
+        assert_false(expire.busy);
+        assert_string_equal(hold->request_id, "r1");
+        assert_string_equal(hold->generation_id, "gen-1");
+        assert_string_equal(hold->model, "maker/model");
+        assert_string_equal(hold->budget_period, "2026-11");
+        assert_string_equal(hold->day, "2026-11-20");
+        assert_string_equal(hold->tier, "Pro");
+        assert_int_equal(hold->amount_nano_usd, 300);
+        assert_int_equal(hold->key_version, 3);
+        assert_int_equal(hold->taken_ms, taken_ms);
+        assert_int_equal(hold->expired_ms, hand_ms);
+        assert_int_equal(expire.now_ms, hand_ms);
+    }
+    assert_money(h, &tier, 300, 0);
+    assert_verdict(h, &tier, "r2", 701, ADMIT_BUDGET_SPENT);
+    assert_int_equal(view_now(h, &tier).messages_used, 1); /* nor is the message given back */
+
+    struct settle settle = settle_now(h, "r1", 42); /* late */
+    assert_false(settle.already);
+    assert_int_equal(settle.remaining_nano_usd, 958);
+    assert_money(h, &tier, 42, 0);
+    assert_int_equal(view_now(h, &tier).messages_used, 1);
+    assert_int_equal(expire_now(h).count, 0);
+    assert_true(settle_now(h, "r1", 42).already);
+    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+}
+
+static bool settle_with_key(struct harness *h, const char *id, int64_t cost, int64_t key_version)
+{
+    struct settlement_record record = record_of(id, cost);
+
+    record.key_version = key_version;
+    return !settle_record(h, &record).already;
+}
+
+#define assert_billed(h, version, expected) \
+    assert_int_equal(billed_now(h, version).billed_nano_usd, expected)
+
+static void test_what_each_version_of_the_key_cost(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_billed(h, 1, 0);
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_true(settle_with_key(h, "r1", 123, 1));
+    assert_false(settle_with_key(h, "r1", 123, 1));
+    assert_true(settle_with_key(h, "r2", 7, 1));  /* the store lost its hold */
+    assert_true(settle_with_key(h, "r3", 50, 0)); /* the shared key */
+    assert_true(settle_with_key(h, "r4", 0, 2));  /* for nothing: no sum */
+    assert_billed(h, 1, 130);
+    assert_billed(h, 0, 0);
+    assert_look(h, "HGETALL kt:{u:ada}:holds", "billed|1");
+    assert_look(h, "HLEN kt:{u:ada}:holds", "1");
+    assert_verdict(h, &tier, "r5", 300, ADMIT_GRANTED);
+    hand_ms += QUOTA_LEASE_MS;
+    assert_int_equal(expire_now(h).count, 1);
+    assert_true(settle_with_key(h, "r5", 70, 1)); /* after its lease */
+    assert_billed(h, 1, 200);
+    assert_money(h, &tier, 250, 0);
+    assert_look(h, "HLEN kt:{u:ada}:holds", "1");
+}
+
+static void test_three_versions_are_kept(void **state)
+{
+    struct harness *h = *state;
+    char id[16];
+
+    for (int version = 1; version <= 5; version++)
+        for (int i = 0; i < 2; i++) {
+            snprintf(id, sizeof(id), "r%d-%d", version, i);
+            assert_true(settle_with_key(h, id, version, version));
+        }
+    assert_billed(h, 5, 10);
+    assert_billed(h, 4, 8);
+    assert_billed(h, 3, 6);
+    assert_billed(h, 2, 0);
+    assert_billed(h, 1, 0);
+    assert_look(h, "HLEN kt:{u:ada}:holds", "3");
+}
+
+/* Near 2^53, where a Lua number ends to count. */
+static void test_what_a_key_cost_is_counted_exactly(void **state)
+{
+    struct harness *h = *state;
+
+    store_look(h, "HSET kt:{u:ada}:holds billed|1 8999999999999999");
+    assert_true(settle_with_key(h, "r1", 1, 1));
+    assert_billed(h, 1, INT64_C(9000000000000000));
+    assert_true(settle_with_key(h, "r2", 7199254740991, 1));
+    assert_billed(h, 1, INT64_C(9007199254740991));
+}
+
+static void test_live_holds_and_the_last_settlement(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct quota_billed billed = billed_now(h, 1);
+
+    assert_int_equal(billed.live, 0);
+    assert_int_equal(billed.settled_ms, 0);
+    assert_int_equal(billed.now_ms, hand_ms);
+    assert_verdict(h, &tier, "r1", 10, ADMIT_GRANTED);
+    hand_ms += 10000;
+    assert_verdict(h, &tier, "r2", 10, ADMIT_GRANTED);
+    settle_now(h, "r3", 1);
+    struct look before = digest_now(h);
+    assert_int_equal(billed_now(h, 1).live, 2);
+    hand_ms += QUOTA_LEASE_MS - 10000; /* nobody swept it yet */
+    billed = billed_now(h, 1);
+    assert_int_equal(billed.live, 1);
+    assert_int_equal(billed.settled_ms, hand_ms + 10000 - QUOTA_LEASE_MS);
+    hand_ms += 10000;
+    assert_int_equal(billed_now(h, 1).live, 0);
+    assert_string_equal(digest_now(h).text, before.text);
+}
+
+static void test_a_late_settlement_before_anybody_looked(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct settlement_record record = record_of("r1", 0);
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    hand_ms += days_ms(1);
+    record.delivered = false;
+    settle_record(h, &record);
+    hand_ms -= days_ms(1);
+    assert_money(h, &tier, 0, 0);
+    assert_int_equal(view_now(h, &tier).messages_used, 0);
+    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+}
+
+static void test_sixteen_are_swept_at_a_time(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    char id[16];
+
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof(id), "r%02d", i);
+        assert_verdict(h, &tier, id, 10, ADMIT_GRANTED);
+    }
+    hand_ms += QUOTA_LEASE_MS;
+    struct quota_view view = admit_now(h, &tier, "new", 10).view;
+    assert_int_equal(view.spent_nano_usd, 160);
+    assert_int_equal(view.held_nano_usd, 250);
+    assert_int_equal(view.active, 1);
+    settle_now(h, "new", 0);
+    assert_verdict(h, &tier, "r39", 10, ADMIT_OVER); /* ran out, too, though not swept yet */
+    struct quota_expire expire = expire_now(h);
+    assert_int_equal(expire.count, EXPIRED_PAGE);
+    assert_true(expire.busy);
+    assert_string_equal(expire.holds[0].request_id, "r00");
+    for (int rounds = 0; rounds < 3; rounds++) {
+        for (size_t i = 0; i < expire.count; i++)
+            settle_now(h, expire.holds[i].request_id, 1);
+        expire = expire_now(h);
+    }
+    assert_int_equal(expire.count, 0);
+    assert_false(expire.busy);
+    assert_money(h, &tier, 40, 0);
+}
+
+static void test_texts_of_others_do_not_break_a_hold(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct admit_ask ask = ask_of(&tier, "r1", 5);
+
+    ask.model = SPAN("a\nb\0c|\x01");
+    assert_int_equal(admit_ask_now(h, &h->a, &ask).verdict, ADMIT_GRANTED);
+    assert_true(extend_now(h, "r1", "gen\n\n1"));
+    hand_ms += QUOTA_LEASE_MS;
+    struct quota_expire expire = expire_now(h);
+    assert_string_equal(expire.holds[0].model, "a b c| ");
+    assert_string_equal(expire.holds[0].generation_id, "gen  1");
+    settle_now(h, "r1", 5);
+    assert_money(h, &tier, 5, 0);
+}
+
+static bool leave_now(struct harness *h, const char *id, bool delivered)
+{
+    struct quota_extend extend = {0};
+
+    quota_leave(&h->a, &extend, SPAN("ada"), span_of(id), SPAN("gen-2"), 2, delivered, &h->wake);
+    AWAIT_OK(h, extend);
+    return extend.alive;
+}
+
+/* Whoever settles it later knows neither what was delivered nor, by himself, the key. */
+static void test_a_hold_that_is_left(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct settlement_record record = record_of("r1", 5);
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_verdict(h, &tier, "r2", 300, ADMIT_GRANTED);
+    hand_ms += QUOTA_LEASE_MS - 1;
+    for (int again = 0; again < 2; again++) {
+        assert_true(leave_now(h, "r1", false));
+        assert_true(leave_now(h, "r2", true));
+        assert_int_equal(view_now(h, &tier).messages_used, 1);
+    }
+    assert_money(h, &tier, 0, 600);
+    hand_ms += 1; /* the lease is what it was */
+    assert_false(leave_now(h, "r1", true));
+    struct quota_expire expire = expire_now(h);
+    assert_int_equal(expire.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(expire.holds[i].generation_id, "gen-2");
+        assert_int_equal(expire.holds[i].key_version, 2);
+    }
+    settle_record(h, &record); /* delivered, it believes */
+    settle_now(h, "r2", 5);
+    assert_int_equal(view_now(h, &tier).messages_used, 1);
+    assert_false(leave_now(h, "r1", false));
+    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+}
+
+static void test_extending_what_is_not_there(void **state)
+{
+    struct harness *h = *state;
+
+    assert_false(extend_now(h, "r1", "gen-1"));
+    assert_look(h, "DBSIZE", "0");
+}
+
+static void test_keys_expire_in_the_end(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+    static const char *const names[] = {"budget:2026-11", "day:2026-11-20", "usage:2026-11",
+                                        "settled"};
+    static const int64_t days[] = {76, 46, 400, 3};
+    char line[QUOTA_TEXT];
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    settle_now(h, "r1", 123);
+    for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++) {
+        snprintf(line, sizeof(line), "PTTL kt:{u:ada}:%s", names[i]);
+        int64_t rest = strtoll(store_look(h, line).text, NULL, 10);
+        assert_in_range(rest, days_ms(days[i]) - 60000, days_ms(days[i]));
+    }
+}
+
+static void test_settled_ids_are_kept_two_days(void **state)
+{
+    struct harness *h = *state;
+    char id[16];
+
+    for (int i = 0; i < 70; i++) {
+        snprintf(id, sizeof(id), "r%d", i);
+        settle_now(h, id, 1);
+    }
+    hand_ms += days_ms(2) + 1;
+    settle_now(h, "next", 1); /* in one of sixteen milliseconds they are looked through */
+    assert_look(h, "ZCARD kt:{u:ada}:settled", "71");
+    hand_ms += 15;
+    settle_now(h, "last", 1);
+    assert_look(h, "ZCARD kt:{u:ada}:settled", "8"); /* 64 of them at a time */
+    settle_now(h, "very_last", 1);
+    assert_look(h, "ZCARD kt:{u:ada}:settled", "3");
+}
+
+/* Their key is kept anew long before it would go. */
+static void test_the_key_of_settled_ids_stays(void **state)
+{
+    struct harness *h = *state;
+
+    settle_now(h, "r1", 1);
+    store_look(h, "PEXPIRE kt:{u:ada}:settled 172860000");
+    hand_ms += days_ms(1) - 60000;
+    settle_now(h, "r2", 1);
+    assert_in_range(strtoll(store_look(h, "PTTL kt:{u:ada}:settled").text, NULL, 10),
+                    days_ms(2) - 60000, days_ms(2) + 60000);
+    hand_ms += 60001;
+    settle_now(h, "r3", 1);
+    assert_in_range(strtoll(store_look(h, "PTTL kt:{u:ada}:settled").text, NULL, 10),
+                    days_ms(3) - 60000, days_ms(3));
+}
+
+static void assert_refused_whole(struct harness *h, const char *breaks, const char *mends)
+{
+    struct settlement_record record = record_of("r1", 5);
+    struct settle settle = {0};
+
+    store_look_split(h, breaks, '\t');
+    struct look before = digest_now(h);
+    quota_settle(&h->a, &settle, &record, &h->wake);
+    harness_await(h);
+    assert_int_equal(settle.call.end, STORE_BROKEN);
+    assert_string_equal(digest_now(h).text, before.text);
+    store_look_split(h, mends, '\t');
+}
+
+static void test_what_cannot_be_read_is_refused_whole(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_refused_whole(h, "HSET\tkt:{u:ada}:usage:2026-11\t2026-11-20\nmaker/model\t1 2",
+                         "DEL\tkt:{u:ada}:usage:2026-11");
+    assert_refused_whole(h, "HSET\tkt:{u:ada}:budget:2026-11\tspent\tmuch",
+                         "DEL\tkt:{u:ada}:budget:2026-11");
+    assert_refused_whole(h, "HSET\tkt:{u:ada}:holds\theld|2026-11\tmuch",
+                         "HSET\tkt:{u:ada}:holds\theld|2026-11\t300");
+    assert_refused_whole(h, "HSET\tkt:{u:ada}:holds\tbilled|0\tmuch",
+                         "HDEL\tkt:{u:ada}:holds\tbilled|0");
+    assert_false(settle_now(h, "r1", 5).already);
+    assert_money(h, &tier, 5, 0);
+}
+
+static struct holders holders_now(struct harness *h)
+{
+    struct holders holders = {0};
+
+    holders_due(&h->b, &holders, &h->wake);
+    AWAIT_OK(h, holders);
+    return holders;
+}
+
+static void holders_add_now(struct harness *h, const char *user, int64_t after_ms)
+{
+    struct holders holders = {0};
+
+    holders_add(&h->a, &holders, span_of(user), after_ms, &h->wake);
+    AWAIT_OK(h, holders);
+}
+
+static void holders_remove_now(struct harness *h, const char *user)
+{
+    struct holders holders = {0};
+
+    holders_remove(&h->b, &holders, span_of(user), &h->wake);
+    AWAIT_OK(h, holders);
+}
+
+static void test_who_has_holds(void **state)
+{
+    struct harness *h = *state;
+    struct holders due;
+
+    assert_int_equal(holders_now(h).count, 0);
+    holders_add_now(h, "bob", 50000);
+    holders_add_now(h, "ada", 40000);
+    holders_add_now(h, "ada", 10000); /* only ever later */
+    hand_ms += 39999;
+    assert_int_equal(holders_now(h).count, 0);
+    hand_ms += 10001;
+    due = holders_now(h);
+    assert_int_equal(due.count, 2);
+    assert_string_equal(due.users[0], "ada");
+    assert_string_equal(due.users[1], "bob");
+    holders_add_now(h, "ada", 40000); /* a new hold, while the sweeper is at it */
+    holders_remove_now(h, "ada");
+    holders_remove_now(h, "bob");
+    assert_int_equal(holders_now(h).count, 0);
+    hand_ms += 40000;
+    due = holders_now(h);
+    assert_int_equal(due.count, 1);
+    assert_string_equal(due.users[0], "ada");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        QUOTA_TEST(test_the_actual_cost_is_charged),
+        QUOTA_TEST(test_twice_is_once),
+        QUOTA_TEST(test_above_the_hold_is_debt),
+        QUOTA_TEST(test_without_an_admission),
+        QUOTA_TEST(test_a_hold_that_ran_out_is_unconfirmed_until_settled),
+        QUOTA_TEST(test_what_each_version_of_the_key_cost),
+        QUOTA_TEST(test_three_versions_are_kept),
+        QUOTA_TEST(test_what_a_key_cost_is_counted_exactly),
+        QUOTA_TEST(test_live_holds_and_the_last_settlement),
+        QUOTA_TEST(test_a_late_settlement_before_anybody_looked),
+        QUOTA_TEST(test_sixteen_are_swept_at_a_time),
+        QUOTA_TEST(test_texts_of_others_do_not_break_a_hold),
+        QUOTA_TEST(test_a_hold_that_is_left),
+        QUOTA_TEST(test_extending_what_is_not_there),
+        QUOTA_TEST(test_keys_expire_in_the_end),
+        QUOTA_TEST(test_settled_ids_are_kept_two_days),
+        QUOTA_TEST(test_the_key_of_settled_ids_stays),
+        QUOTA_TEST(test_what_cannot_be_read_is_refused_whole),
+        QUOTA_TEST(test_who_has_holds),
+    };
+    return cmocka_run_group_tests(tests, harness_start, harness_stop);
+}
