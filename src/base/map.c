@@ -32,6 +32,11 @@ void map_done(struct map *map)
     map_init(map, (uint64_t[2]){map->seed[0], map->seed[1]});
 }
 
+uint64_t map_hash(const struct map *map, struct span key)
+{
+    return sip_hash(map->seed, key);
+}
+
 struct map_entry *map_find(const struct map *map, struct span key)
 {
     if (map->size == 0)

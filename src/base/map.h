@@ -24,6 +24,7 @@ struct map {
 
 void map_init(struct map *map, const uint64_t seed[2]);
 void map_done(struct map *map); /* the map must be empty or its entries no longer wanted */
+uint64_t map_hash(const struct map *map, struct span key);
 struct map_entry *map_find(const struct map *map, struct span key);
 /* The key must not be in yet. */
 void map_insert(struct map *map, struct map_entry *entry, struct span key);

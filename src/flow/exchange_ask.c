@@ -42,6 +42,7 @@ enum verdict exchange_ask_upstream(struct exchange *x)
     ask.headers = (struct headers){rows, compose_headers(x, rows)};
     ask.bearer = x->shared_key ? flow->shared_key : &key->secret;
     ask.body = buffer_view(&x->sent_body);
+    ask.owner = map_hash(&flow->keyring.entries, span_of(x->user));
     ask.head_ms = x->parsed.stream ? flow->settings->head_stream_ms : flow->settings->head_plain_ms;
     ask.idle_ms = flow->settings->idle_ms;
     x->tries++;

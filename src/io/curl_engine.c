@@ -20,7 +20,8 @@ struct curl_engine {
     struct turn give_up;
     struct list unwatchable; /* transfers whose socket cannot be polled */
     bool pumping, kicking;
-    struct curl_engine_stats stats;
+    int handed_over; /* a socket that libcurl believes to close; -1: none */
+    size_t sockets;
 };
 
 static void on_kick(struct turn *turn);
@@ -39,7 +40,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 static int on_close_socket(void *context, curl_socket_t fd);
 static void multi_must(CURLMcode code);
 
-struct curl_engine *curl_engine_open(struct loop *loop, long connections_max)
+struct curl_engine *curl_engine_open(struct loop *loop)
 {
     struct curl_engine *engine = must_alloc(sizeof(*engine));
 
@@ -51,6 +52,7 @@ struct curl_engine *curl_engine_open(struct loop *loop, long connections_max)
     uv_timer_init(loop_uv(loop), &engine->timer);
     engine->timer_is_open = true;
     engine->due_ms = engine->armed_ms = UINT64_MAX;
+    engine->handed_over = -1;
     turn_init(&engine->kick, on_kick);
     turn_init(&engine->give_up, on_give_up);
     list_init(&engine->unwatchable);
@@ -59,7 +61,6 @@ struct curl_engine *curl_engine_open(struct loop *loop, long connections_max)
     multi_must(curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, on_timeout_wish));
     multi_must(curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine));
     multi_must(curl_multi_setopt(engine->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING));
-    multi_must(curl_multi_setopt(engine->multi, CURLMOPT_MAXCONNECTS, connections_max));
     return engine;
 }
 
@@ -89,19 +90,9 @@ void curl_engine_free(struct curl_engine *engine)
     curl_global_cleanup();
 }
 
-struct curl_engine_stats curl_engine_stats(const struct curl_engine *engine)
+size_t curl_engine_sockets(const struct curl_engine *engine)
 {
-    return engine->stats;
-}
-
-void curl_engine_adopt(struct curl_engine *engine, struct curl_transfer *transfer)
-{
-    list_init(&transfer->link);
-    CURL_SET(transfer->easy, CURLOPT_PRIVATE, (void *)transfer);
-    CURL_SET(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    CURL_SET(transfer->easy, CURLOPT_OPENSOCKETDATA, (void *)engine);
-    CURL_SET(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
-    CURL_SET(transfer->easy, CURLOPT_CLOSESOCKETDATA, (void *)engine);
+    return engine->sockets;
 }
 
 void curl_engine_add(struct curl_engine *engine, struct curl_transfer *transfer)
@@ -111,6 +102,13 @@ void curl_engine_add(struct curl_engine *engine, struct curl_transfer *transfer)
              ->pumping); /* libcurl refuses this inside its callbacks (CURLM_RECURSIVE_API_CALL) */
     assert(!transfer->engine);
     transfer->engine = engine;
+    list_init(&transfer->link);
+    CURL_SET(transfer->easy, CURLOPT_CONNECT_ONLY, 1L);
+    CURL_SET(transfer->easy, CURLOPT_PRIVATE, (void *)transfer);
+    CURL_SET(transfer->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    CURL_SET(transfer->easy, CURLOPT_OPENSOCKETDATA, (void *)engine);
+    CURL_SET(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    CURL_SET(transfer->easy, CURLOPT_CLOSESOCKETDATA, (void *)engine);
     multi_must(curl_multi_add_handle(engine->multi, transfer->easy));
 }
 
@@ -126,19 +124,6 @@ void curl_engine_remove(struct curl_transfer *transfer)
     engine->pumping = false;
     list_remove(&transfer->link);
     transfer->engine = NULL;
-}
-
-void curl_engine_unpause(struct curl_transfer *transfer)
-{
-    struct curl_engine *engine = transfer->engine;
-    CURLcode code;
-
-    assert(engine && !engine->pumping);
-    engine->pumping = true;
-    code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
-    engine->pumping = false;
-    if (code)
-        transfer_ended(transfer, code);
 }
 
 void curl_must(CURLcode code)
@@ -213,10 +198,23 @@ static void collect_ended(struct curl_engine *engine)
     }
 }
 
+/* A connection that was made is taken away from libcurl while it closes it. */
 static void transfer_ended(struct curl_transfer *transfer, CURLcode code)
 {
+    struct curl_engine *engine = transfer->engine;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    if (code == CURLE_OK)
+        curl_must(curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &fd));
+    if (fd != CURL_SOCKET_BAD)
+        transfer->on_connected(transfer, fd);
+    engine->handed_over = fd;
     curl_engine_remove(transfer);
-    transfer->on_end(transfer, code);
+    assert(engine->handed_over == -1 || code != CURLE_OK);
+    engine->handed_over = -1;
+    if (code == CURLE_OK && fd == CURL_SOCKET_BAD) /* it died at once */
+        code = CURLE_COULDNT_CONNECT;
+    transfer->on_end(transfer, code, fd);
 }
 
 /* "Now" is a turn, so that what was started in this tick leaves in this tick; libcurl must not be
@@ -282,8 +280,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
     if (fd < 0)
         return CURL_SOCKET_BAD;
     curl_watches_drop(&engine->watches, fd); /* the number was closed without telling us */
-    engine->stats.connections_open++;
-    engine->stats.connections_made++;
+    engine->sockets++;
     return fd;
 }
 
@@ -292,8 +289,11 @@ static int on_close_socket(void *context, curl_socket_t fd)
     struct curl_engine *engine = context;
 
     curl_watches_drop(&engine->watches, fd);
-    engine->stats.connections_open--;
-    return close(fd);
+    engine->sockets--;
+    if (fd != engine->handed_over)
+        return close(fd);
+    engine->handed_over = -1;
+    return 0;
 }
 
 static void multi_must(CURLMcode code)

@@ -10,8 +10,7 @@ struct curl_watch {
     uv_poll_t poll;
     struct curl_watches *watches; /* borrowed: ends after its last watch */
     int fd;
-    int wanted; /* uv events libcurl is interested in */
-    int armed;  /* uv events the kernel was told; may be more than wanted only while wanted is 0 */
+    int armed; /* uv events the kernel was told */
 };
 
 static struct curl_watch *watch_open(struct curl_watches *watches, int fd);
@@ -32,16 +31,15 @@ bool curl_watches_want(struct curl_watches *watches, int fd, int curl_poll)
     int wanted = (curl_poll == CURL_POLL_IN || curl_poll == CURL_POLL_INOUT ? UV_READABLE : 0) |
                  (curl_poll == CURL_POLL_OUT || curl_poll == CURL_POLL_INOUT ? UV_WRITABLE : 0);
 
-    if (curl_poll == CURL_POLL_REMOVE)
-        wanted = 0;
-    if (!watch && !wanted)
+    if (!wanted) {
+        curl_watches_drop(watches, fd);
         return true;
+    }
     if (!watch && !(watch = watch_open(watches, fd)))
         return false;
-    watch->wanted = wanted;
-    if (wanted && wanted != watch->armed)
+    if (wanted != watch->armed)
         watch_arm(watch, wanted);
-    return !wanted || watch->armed == wanted;
+    return watch->armed == wanted;
 }
 
 void curl_watches_drop(struct curl_watches *watches, int fd)
@@ -114,12 +112,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         watch->armed = 0;
         curl_events = CURL_CSELECT_ERR;
     }
-    if (watch->wanted) {
-        watch->watches->on_ready(watch->watches, watch->fd, curl_events);
-    } else { /* at rest: its peer closed it, or bytes came that nobody asked for */
-        uv_poll_stop(poll);
-        watch->armed = 0;
-    }
+    watch->watches->on_ready(watch->watches, watch->fd, curl_events);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -1,10 +1,8 @@
-/* curl_watch.h: the sockets libcurl wants to be told about, one poll handle for each descriptor.
+/* curl_watch.h: the sockets libcurl wants to be told about while it connects, one poll handle for each descriptor.
  *
- * libcurl takes its interest back at the end of each transfer and shows it again with the next one
- * on the same connection. Its REMOVE therefore changes nothing in the kernel: the watch stays
- * armed, and only when something happens that nobody wants is it stopped. A watch ends in
- * curl_watches_drop, which is called while libcurl closes the descriptor and before the number can
- * mean anything else: nothing here ever outlives its descriptor.
+ * A watch ends when libcurl has no more interest, or in curl_watches_drop, which is called while libcurl closes the
+ * descriptor and before the number can mean anything else: nothing here ever outlives its descriptor, or is left when
+ * somebody else takes it over.
  *
  * Owns      the poll handles.
  * Runs on   the loop; on_ready is called from inside libuv.

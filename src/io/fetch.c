@@ -3,9 +3,10 @@
 
 #include "base/alloc.h"
 #include "io/deadline.h"
-#include "io/upstream_flight.h"
+#include "io/upstream.h"
 
 #include <assert.h>
+#include <curl/curl.h>
 
 enum { RETRY_AFTER_MAX_S = 365 * 24 * 60 * 60, FIELDS = 2, IDLE_CONNECTION_MS = 30 * 1000 };
 

@@ -4,21 +4,23 @@
 
 #include "base/alloc.h"
 
+#include <signal.h>
+
 #include <assert.h>
 
 enum { FRESH_MS = 30 * 1000, KEEP_MS = 60 * 60 * 1000, RETRY_MS = 1000, LOG_EVERY_MS = 1000 };
 
 static struct upstream_flight *flight_take(struct upstream *upstream);
 static struct upstream_flight *flight_open(struct upstream *upstream);
-static void flight_give_back(struct upstream_flight *flight, bool whole);
+static void flight_give_back(struct upstream_flight *flight);
 static void flight_free(struct upstream_flight *flight);
 static void on_launch(struct turn *turn);
 static void fly(struct upstream_flight *flight);
-static void on_transfer_end(struct curl_transfer *transfer, CURLcode code);
-static enum upstream_end end_of(const struct upstream_flight *flight, CURLcode code);
+static void connect_anew(struct upstream_flight *flight);
+static void on_connect_end(void *context, const struct upstream_connected *connected);
+static size_t open_connections(const struct upstream *upstream);
 static void on_late(struct turn *turn);
 static void on_resume(struct turn *turn);
-static void flight_end(struct upstream_flight *flight, enum upstream_end end, const char *reason);
 static void log_failure(struct upstream_flight *flight, enum upstream_end end, const char *reason);
 
 struct upstream *upstream_open(struct loop *loop, struct log *log,
@@ -40,8 +42,12 @@ struct upstream *upstream_open(struct loop *loop, struct log *log,
     upstream->calls_max = settings->calls_max;
     upstream->queue_ms = settings->connect_ms;
     upstream->ca_file = settings->ca_file ? must_copy(settings->ca_file) : NULL;
-    upstream->lock = (struct curl_lock){origin, upstream->ca_file, settings->connect_ms,
-                                        settings->idle_connection_ms};
+    upstream->origin = origin;
+    upstream->room = must_alloc(UPSTREAM_ROOM_BYTES);
+    upstream->connector = (struct upstream_connector){.origin = &upstream->origin,
+                                                      .ca_file = upstream->ca_file,
+                                                      .connect_ms = settings->connect_ms};
+    signal(SIGPIPE, SIG_IGN);
     list_init(&upstream->waiting);
     list_init(&upstream->flying);
     list_init(&upstream->spare);
@@ -50,8 +56,9 @@ struct upstream *upstream_open(struct loop *loop, struct log *log,
     turn_init(&upstream->resume, on_resume);
     deadline_class_open(&upstream->heads, loop, 0);
     deadline_class_open(&upstream->pieces, loop, 0);
-    upstream->engine = curl_engine_open(loop, (long)settings->calls_max);
-    upstream->resolver = resolver_open(loop, log, &origin, &patience, &upstream->launch);
+    upstream_connector_open(&upstream->connector, loop);
+    upstream_pool_open(&upstream->pool, loop, settings->idle_connection_ms, upstream->room);
+    upstream->resolver = resolver_open(loop, log, &upstream->origin, &patience, &upstream->launch);
     return upstream;
 }
 
@@ -62,7 +69,8 @@ void upstream_close(struct upstream *upstream)
     assert(list_is_empty(&upstream->waiting) && list_is_empty(&upstream->flying));
     while ((node = list_first(&upstream->spare)))
         flight_free(container_of(node, struct upstream_flight, link));
-    curl_engine_close(upstream->engine);
+    upstream_connector_close(&upstream->connector);
+    upstream_pool_close(&upstream->pool);
     resolver_close(upstream->resolver);
     upstream->resolver = NULL;
     turn_cancel(&upstream->launch);
@@ -73,14 +81,16 @@ void upstream_close(struct upstream *upstream)
 
 bool upstream_is_closed(const struct upstream *upstream)
 {
-    return !upstream->resolver && curl_engine_is_closed(upstream->engine);
+    return !upstream->resolver && upstream_connector_is_closed(&upstream->connector) &&
+           upstream_pool_is_closed(&upstream->pool);
 }
 
 void upstream_free(struct upstream *upstream)
 {
     assert(upstream_is_closed(upstream));
-    curl_engine_free(upstream->engine);
+    upstream_connector_free(&upstream->connector);
     must_free(upstream->ca_file);
+    must_free(upstream->room);
     must_free(upstream);
 }
 
@@ -95,8 +105,9 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call,
     flight->call = call;
     flight->head_ms = ask->head_ms;
     flight->idle_ms = ask->idle_ms;
-    flight->asked_head = span_equal(ask->method, SPAN("HEAD"));
-    flight->can_be_sent = curl_request_set(&flight->request, ask);
+    flight->owner = ask->owner;
+    flight->can_be_sent = upstream_request_set(&flight->request, &upstream->origin, ask);
+    upstream_answer_begin(&flight->answer, call, flight->request.asked_head);
     list_append(&upstream->waiting, &flight->link);
     upstream->waiting_count++;
     deadline_join_in(&upstream->heads, &flight->deadline, upstream->queue_ms);
@@ -121,17 +132,15 @@ void upstream_cancel(struct upstream_call *call)
     if (!flight)
         return;
     call->flight = NULL;
-    flight_give_back(flight, false);
+    flight_give_back(flight);
 }
 
 struct upstream_stats upstream_stats(const struct upstream *upstream)
 {
-    struct curl_engine_stats sockets = curl_engine_stats(upstream->engine);
-
     return (struct upstream_stats){.calls_open = upstream->flying_count,
                                    .calls_waiting = upstream->waiting_count,
-                                   .connections_open = sockets.connections_open,
-                                   .connections_made = sockets.connections_made,
+                                   .connections_open = open_connections(upstream),
+                                   .connections_made = upstream->connector.made,
                                    .connections_reused = upstream->reused};
 }
 
@@ -154,34 +163,29 @@ static struct upstream_flight *flight_take(struct upstream *upstream)
 static struct upstream_flight *flight_open(struct upstream *upstream)
 {
     struct upstream_flight *flight = must_alloc(sizeof(*flight));
-    CURL *easy;
 
     flight->upstream = upstream;
     list_init(&flight->link);
     list_init(&flight->resume_link);
     turn_init(&flight->late, on_late);
     deadline_init(&flight->deadline, &flight->late);
-    curl_head_init(&flight->head);
-    curl_request_open(&flight->request, &upstream->lock);
-    easy = flight->request.easy;
-    flight->transfer.easy = easy;
-    flight->transfer.on_end = on_transfer_end;
-    curl_engine_adopt(upstream->engine, &flight->transfer);
-    CURL_SET(easy, CURLOPT_HEADERFUNCTION, upstream_answer_line);
-    CURL_SET(easy, CURLOPT_HEADERDATA, (void *)flight);
-    CURL_SET(easy, CURLOPT_WRITEFUNCTION, upstream_answer_piece);
-    CURL_SET(easy, CURLOPT_WRITEDATA, (void *)flight);
+    upstream_request_init(&flight->request);
+    upstream_answer_init(&flight->answer);
+    buffer_init(&flight->rest, UPSTREAM_ROOM_BYTES);
     return flight;
 }
 
-/* Ends what is under way and forgets the request. Only the handle of a whole exchange is kept: libcurl
- * remembers in it that a body it could not rewind is still to be sent, and refuses every later one.
- * A flood's handles are not all kept either. */
-static void flight_give_back(struct upstream_flight *flight, bool whole)
+/* Ends what is under way and forgets the request. A flood's flights are not all kept. */
+static void flight_give_back(struct upstream_flight *flight)
 {
     struct upstream *upstream = flight->upstream;
 
-    curl_engine_remove(&flight->transfer);
+    if (flight->attempt)
+        upstream_connect_cancel(flight->attempt);
+    if (flight->connection)
+        upstream_pool_drop(flight->connection);
+    flight->attempt = NULL;
+    flight->connection = NULL;
     deadline_leave(&flight->deadline);
     turn_cancel(&flight->late);
     list_remove(&flight->resume_link);
@@ -190,11 +194,12 @@ static void flight_give_back(struct upstream_flight *flight, bool whole)
         upstream->flying_count--;
     else
         upstream->waiting_count--;
-    curl_request_done(&flight->request);
-    curl_head_done(&flight->head);
+    upstream_request_done(&flight->request);
+    upstream_answer_done(&flight->answer);
+    buffer_done(&flight->rest);
     flight->call = NULL;
-    flight->is_flying = flight->paused = flight->held = false;
-    if (whole && upstream->spare_count < upstream->calls_max) {
+    flight->is_flying = flight->paused = flight->cannot_send = false;
+    if (upstream->spare_count < upstream->calls_max) {
         list_prepend(&upstream->spare, &flight->link);
         upstream->spare_count++;
     } else {
@@ -207,7 +212,7 @@ static void flight_give_back(struct upstream_flight *flight, bool whole)
 static void flight_free(struct upstream_flight *flight)
 {
     list_remove(&flight->link);
-    curl_request_close(&flight->request);
+    upstream_request_close(&flight->request);
     must_free(flight);
 }
 
@@ -227,52 +232,64 @@ static void on_launch(struct turn *turn)
         if (state == RESOLVE_READY)
             fly(flight);
         else
-            flight_end(flight, UPSTREAM_UNREACHED,
-                       flight->can_be_sent ? "no address for the host"
-                                           : "the request is not well-formed");
+            upstream_flight_end(flight, UPSTREAM_UNREACHED,
+                                flight->can_be_sent ? "no address for the host"
+                                                    : "the request is not well-formed");
     }
 }
 
 static void fly(struct upstream_flight *flight)
 {
     struct upstream *upstream = flight->upstream;
-    uint64_t generation = resolver_generation(upstream->resolver);
+    struct upstream_connection *connection;
 
     list_remove(&flight->link);
     upstream->waiting_count--;
     list_append(&upstream->flying, &flight->link);
     upstream->flying_count++;
     flight->is_flying = true;
-    if (flight->generation != generation)
-        curl_request_connect_to(&flight->request, resolver_connect_to(upstream->resolver));
-    flight->generation = generation;
+    flight->generation = resolver_generation(upstream->resolver);
     deadline_join_in(&upstream->heads, &flight->deadline, flight->head_ms);
-    curl_engine_add(upstream->engine, &flight->transfer);
+    connection = upstream_pool_take(&upstream->pool, flight->owner, flight->generation);
+    if (!connection) {
+        connect_anew(flight);
+        return;
+    }
+    upstream->reused++;
+    upstream_flight_board(flight, connection);
 }
 
-static void on_transfer_end(struct curl_transfer *transfer, CURLcode code)
+/* There are never more connections than calls allowed: one that rests makes room. */
+static void connect_anew(struct upstream_flight *flight)
 {
-    struct upstream_flight *flight = container_of(transfer, struct upstream_flight, transfer);
     struct upstream *upstream = flight->upstream;
-    long connects = 0;
 
-    curl_must(curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects));
-    if (flight->request.has_left && connects == 0)
-        upstream->reused++;
-    if (code == CURLE_COULDNT_CONNECT ||
-        (code == CURLE_OPERATION_TIMEDOUT && !flight->request.has_left))
-        resolver_blame(upstream->resolver, flight->generation);
-    flight_end(flight, end_of(flight, code),
-               flight->request.error[0] ? flight->request.error : curl_easy_strerror(code));
+    if (open_connections(upstream) >= upstream->calls_max)
+        upstream_pool_make_room(&upstream->pool);
+    flight->attempt = upstream_connect(
+        &upstream->connector, resolver_connect_to(upstream->resolver), flight, on_connect_end);
 }
 
-/* By what was seen, not by libcurl's code: where both are possible it is "lost", never "safe to try
- * again". */
-static enum upstream_end end_of(const struct upstream_flight *flight, CURLcode code)
+static void on_connect_end(void *context, const struct upstream_connected *connected)
 {
-    if (flight->head.is_told)
-        return code == CURLE_OK ? UPSTREAM_DONE : UPSTREAM_CUT;
-    return flight->request.has_left ? UPSTREAM_LOST : UPSTREAM_UNREACHED;
+    struct upstream_flight *flight = context;
+    struct upstream *upstream = flight->upstream;
+    struct upstream_connection *connection = NULL;
+
+    flight->attempt = NULL;
+    if (connected->is_unreachable)
+        resolver_blame(upstream->resolver, flight->generation);
+    if (connected->fd >= 0)
+        connection = upstream_pool_adopt(&upstream->pool, connected, flight->generation);
+    if (connection)
+        upstream_flight_board(flight, connection);
+    else
+        upstream_flight_end(flight, UPSTREAM_UNREACHED, connected->reason);
+}
+
+static size_t open_connections(const struct upstream *upstream)
+{
+    return upstream_connector_sockets(&upstream->connector) + upstream->pool.open;
 }
 
 static void on_late(struct turn *turn)
@@ -281,12 +298,12 @@ static void on_late(struct turn *turn)
 
     if (!flight->deadline.passed)
         return; /* something came in the meantime */
-    if (flight->head.is_told)
-        flight_end(flight, UPSTREAM_STALLED, "the answer stopped coming");
+    if (flight->answer.head_is_told)
+        upstream_flight_end(flight, UPSTREAM_STALLED, "the answer stopped coming");
     else if (flight->request.has_left)
-        flight_end(flight, UPSTREAM_LATE_HEAD, "no answer in time");
+        upstream_flight_end(flight, UPSTREAM_LATE_HEAD, "no answer in time");
     else
-        flight_end(flight, UPSTREAM_UNREACHED, "no connection in time");
+        upstream_flight_end(flight, UPSTREAM_UNREACHED, "no connection in time");
 }
 
 static void on_resume(struct turn *turn)
@@ -296,25 +313,21 @@ static void on_resume(struct turn *turn)
 
     while ((node = list_first(&upstream->resumed))) {
         struct upstream_flight *flight = container_of(node, struct upstream_flight, resume_link);
-        bool held = flight->held;
 
         list_remove(node);
-        flight->paused = flight->held = false;
-        deadline_join_in(&upstream->pieces, &flight->deadline, flight->idle_ms);
-        if (held)
-            curl_engine_unpause(&flight->transfer);
+        upstream_flight_resume(flight);
     }
 }
 
 /* The call is its owner's again before it is told. */
-static void flight_end(struct upstream_flight *flight, enum upstream_end end, const char *reason)
+void upstream_flight_end(struct upstream_flight *flight, enum upstream_end end, const char *reason)
 {
     struct upstream_call *call = flight->call;
 
     if (end != UPSTREAM_DONE)
         log_failure(flight, end, reason);
     call->flight = NULL;
-    flight_give_back(flight, end == UPSTREAM_DONE);
+    flight_give_back(flight);
     call->events->on_end(call, end);
 }
 
@@ -328,7 +341,7 @@ static void log_failure(struct upstream_flight *flight, enum upstream_end end, c
         upstream->unlogged++;
         return;
     }
-    log_warn(upstream->log, "upstream call failed", log_text("origin", upstream->lock.origin.url),
+    log_warn(upstream->log, "upstream call failed", log_text("origin", upstream->origin.url),
              log_text("end", words[end]), log_text("reason", reason),
              log_int("unlogged_before", (int64_t)upstream->unlogged));
     upstream->log_again_ms = now_ms + LOG_EVERY_MS;

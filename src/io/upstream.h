@@ -8,6 +8,7 @@
  * Runs on   the loop. The calls of upstream_events may come from inside a library: they record and post, nothing else;
  *           in particular they do not start, pause, resume or cancel calls. on_body may return false to pause.
  * Fails     by on_end with the reason; each started call gets exactly one on_end, unless it was cancelled.
+ *           SIGPIPE is ignored from upstream_open on: OpenSSL writes without MSG_NOSIGNAL.
  * Ends      upstream_cancel: no event comes afterwards; upstream_close when no call is open.
  * Source    reliability F1-F3, D9-D16; c-style 5.1
  */
@@ -35,8 +36,9 @@ struct upstream_ask {
     struct headers headers; /* copied; not Host, Content-Length, Authorization */
     const struct secret *bearer; /* copied; NULL: no Authorization */
     struct span body;            /* borrowed until the call has ended; sent once */
-    uint64_t head_ms;            /* until the answer's head */
-    uint64_t idle_ms;            /* between pieces of the answer; not counted while paused */
+    uint64_t owner;   /* who asks; a connection rests before another owner may have it. 0: nobody */
+    uint64_t head_ms; /* until the answer's head */
+    uint64_t idle_ms; /* between pieces of the answer; not counted while paused */
 };
 
 struct upstream_head {
