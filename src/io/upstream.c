@@ -284,7 +284,9 @@ static void on_connect_end(void *context, const struct upstream_connected *conne
     if (connection)
         upstream_flight_board(flight, connection);
     else
-        upstream_flight_end(flight, UPSTREAM_UNREACHED, connected->reason);
+        upstream_flight_end(flight, UPSTREAM_UNREACHED,
+                            connected->fd >= 0 ? "the socket cannot be watched"
+                                               : connected->reason);
 }
 
 static size_t open_connections(const struct upstream *upstream)

@@ -7,7 +7,7 @@ enum { READS_PER_TURN = 4 };
 
 static void on_ready(void *user);
 static bool send_some(struct upstream_flight *flight);
-static void receive_some(struct upstream_flight *flight);
+static bool receive_some(struct upstream_flight *flight, bool *ret_more);
 static bool receive_once(struct upstream_flight *flight, bool *ret_more);
 static enum upstream_answer_state feed(struct upstream_flight *flight, struct span bytes,
                                        size_t *ret_taken);
@@ -31,6 +31,7 @@ void upstream_flight_resume(struct upstream_flight *flight)
 {
     struct span rest = buffer_view(&flight->rest);
     enum upstream_answer_state state;
+    bool more = false;
     size_t taken;
 
     flight->paused = false;
@@ -40,16 +41,21 @@ void upstream_flight_resume(struct upstream_flight *flight)
     if (!settle(flight, state, taken < rest.size))
         return;
     buffer_shrink(&flight->rest);
-    receive_some(flight);
+    if (receive_some(flight, &more))
+        want(flight, more);
 }
 
-/* What can be sent is sent before what is there is read: an answer is then not taken for an early one. */
+/* Reading comes first: what is there now cannot be the answer to what is only sent now. */
 static void on_ready(void *user)
 {
     struct upstream_flight *flight = user;
+    bool more = false;
 
-    if (upstream_request_is_sent(&flight->request) || flight->cannot_send || send_some(flight))
-        receive_some(flight);
+    if (!receive_some(flight, &more))
+        return;
+    if (!upstream_request_is_sent(&flight->request) && !flight->cannot_send && !send_some(flight))
+        return;
+    want(flight, more);
 }
 
 /* False: the flight has ended. */
@@ -76,17 +82,16 @@ static bool send_some(struct upstream_flight *flight)
     return true;
 }
 
-static void receive_some(struct upstream_flight *flight)
+/* False: the flight has ended or was paused just now. */
+static bool receive_some(struct upstream_flight *flight, bool *ret_more)
 {
-    bool more = true;
-
-    for (int reads = 0; more && reads < READS_PER_TURN && !flight->paused; reads++)
-        if (!receive_once(flight, &more))
-            return;
-    want(flight, more);
+    *ret_more = !flight->paused;
+    for (int reads = 0; *ret_more && reads < READS_PER_TURN; reads++)
+        if (!receive_once(flight, ret_more))
+            return false;
+    return true;
 }
 
-/* False: the flight has ended or is paused. */
 static bool receive_once(struct upstream_flight *flight, bool *ret_more)
 {
     struct upstream_wire *wire = &flight->connection->wire;
@@ -121,7 +126,6 @@ static enum upstream_answer_state feed(struct upstream_flight *flight, struct sp
     return upstream_answer_feed(&flight->answer, bytes, flight->upstream->rows, ret_taken);
 }
 
-/* False: the flight has ended or is paused. */
 static bool settle(struct upstream_flight *flight, enum upstream_answer_state state,
                    bool has_surplus)
 {

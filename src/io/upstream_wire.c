@@ -121,6 +121,8 @@ static ssize_t read_tls(struct upstream_wire *wire, char *room)
 
     ERR_clear_error();
     got = SSL_read(wire->ssl, room, UPSTREAM_ROOM_BYTES);
+    if (got > 0 && !SSL_has_pending(wire->ssl))
+        SSL_free_buffers(wire->ssl); /* reading a ticket leaves one for writing behind */
     if (got > 0)
         return got;
     switch (SSL_get_error(wire->ssl, got)) {
