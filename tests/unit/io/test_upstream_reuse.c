@@ -52,7 +52,35 @@ static void late_bytes_go_to_nobody(void **state)
     poison_after(200);
 }
 
-/* The poison may come between libcurl's look at the connection and our request: as close together
+/* Nothing was told by the poll yet: only looking at the connection finds the poison, or the end. */
+static void serve_once(struct peer *peer, int fd, int number);
+
+static void a_connection_is_looked_at_before_it_is_used(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct peer *peer = peer_open(way ? serve_once : serve_poison);
+        struct upstream_settings settings = usual_settings(peer->origin);
+        struct bench bench;
+        struct probe probe;
+
+        peer->number = 5;
+        bench_open(&bench, &settings);
+        for (int i = 0; i < 3; i++) {
+            probe_start(&bench, &probe, "POST", "/", "{}");
+            assert_true(bench_run(&bench, 5000));
+            probe_expect(&probe, UPSTREAM_DONE, 200, "hello");
+            while (way == 0 && atomic_load(&peer->step) <= i)
+                sleep_ms(1); /* the loop stands still */
+            sleep_ms(20);
+        }
+        assert_int_equal(peer->connections, 3);
+        bench_close(&bench);
+        peer_close(peer);
+    }
+}
+
+/* The poison may come between our look at the connection and our request: as close together
  * as can be, the answers that fit the request are the only ones allowed. */
 static void serve_numbered(struct peer *peer, int fd, int number)
 {
@@ -116,13 +144,14 @@ static void surplus_bodies_go_to_nobody(void **state)
         peer->script = rows[i].script;
         bench_open(&bench, &settings);
         for (int round = 0; round < 5;
-             round++) { /* the surplus is in the same packet; libcurl drops it silently */
+             round++) { /* the surplus is in the same packet: the connection goes with it */
             struct probe probe;
             probe_start(&bench, &probe, rows[i].method, "/", NULL);
             assert_true(bench_run(&bench, 5000));
             probe_expect(&probe, UPSTREAM_DONE, rows[i].status, "");
         }
         assert_int_equal(peer->requests, 5);
+        assert_int_equal(peer->connections, 5);
         bench_close(&bench);
         peer_close(peer);
     }
@@ -179,7 +208,7 @@ static void serve_but_one(struct peer *peer, int fd, int number)
         serve_then_close(peer, fd, number);
 }
 
-/* libcurl keeps in a handle that a body it could not send again is still owed; such a handle must not fly again. */
+/* What is kept of a call whose body was still owed must not meet the next one. */
 static void a_lost_answer_is_lost_alone(void **state)
 {
     static const char *const methods[] = {"POST", "PATCH", "DELETE", "GET"};
@@ -268,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(late_bytes_go_to_nobody),
+        cmocka_unit_test(a_connection_is_looked_at_before_it_is_used),
         cmocka_unit_test(answers_fit_their_requests),
         cmocka_unit_test(surplus_bodies_go_to_nobody),
         cmocka_unit_test(nothing_is_sent_twice),

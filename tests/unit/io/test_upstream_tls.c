@@ -293,7 +293,7 @@ static void late_records_are_nobodys_answer(void **state)
     identity_drop(&serving);
 }
 
-/* libcurl once kept a paused TLS transfer in its poll set and span (curl #21671). */
+/* What is held back inside TLS must not keep the loop awake (as in curl #21671). */
 static void a_paused_transfer_costs_nothing(void **state)
 {
     struct tls_stage stage;
