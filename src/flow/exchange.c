@@ -117,7 +117,7 @@ void exchange_drop_bodies(struct exchange *x)
     x->parsed.model = arena_copy(&x->memory, span_first(x->parsed.model, MODEL_LOGGED_MAX));
     buffer_done(&x->body);
     if (x->up.ended)
-        buffer_done(&x->sent_body); /* else libcurl may still read from it */
+        buffer_done(&x->sent_body); /* else it may still be sent */
 }
 
 bool exchange_may_drain(struct exchange *x)

@@ -18,7 +18,6 @@ static void on_launch(struct turn *turn);
 static void fly(struct upstream_flight *flight);
 static void connect_anew(struct upstream_flight *flight);
 static void on_connect_end(void *context, const struct upstream_connected *connected);
-static size_t open_connections(const struct upstream *upstream);
 static void on_late(struct turn *turn);
 static void on_resume(struct turn *turn);
 static void log_failure(struct upstream_flight *flight, enum upstream_end end, const char *reason);
@@ -137,9 +136,11 @@ void upstream_cancel(struct upstream_call *call)
 
 struct upstream_stats upstream_stats(const struct upstream *upstream)
 {
+    size_t connecting = upstream_connector_sockets(&upstream->connector);
+
     return (struct upstream_stats){.calls_open = upstream->flying_count,
                                    .calls_waiting = upstream->waiting_count,
-                                   .connections_open = open_connections(upstream),
+                                   .connections_open = connecting + upstream->pool.open,
                                    .connections_made = upstream->connector.made,
                                    .connections_reused = upstream->reused};
 }
@@ -264,7 +265,7 @@ static void connect_anew(struct upstream_flight *flight)
 {
     struct upstream *upstream = flight->upstream;
 
-    if (open_connections(upstream) >= upstream->calls_max)
+    if (upstream->flying_count + upstream->pool.kept > upstream->calls_max)
         upstream_pool_make_room(&upstream->pool);
     flight->attempt = upstream_connect(
         &upstream->connector, resolver_connect_to(upstream->resolver), flight, on_connect_end);
@@ -287,11 +288,6 @@ static void on_connect_end(void *context, const struct upstream_connected *conne
         upstream_flight_end(flight, UPSTREAM_UNREACHED,
                             connected->fd >= 0 ? "the socket cannot be watched"
                                                : connected->reason);
-}
-
-static size_t open_connections(const struct upstream *upstream)
-{
-    return upstream_connector_sockets(&upstream->connector) + upstream->pool.open;
 }
 
 static void on_late(struct turn *turn)

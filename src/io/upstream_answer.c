@@ -176,6 +176,8 @@ static int on_body(llhttp_t *parser, const char *at, size_t size)
     struct upstream_answer *answer = (struct upstream_answer *)(void *)parser;
     struct upstream_call *call = answer->call;
 
+    if (!answer->head_is_told) /* it believes that the head ended sooner */
+        return HPE_USER;
     if (!size)
         return HPE_OK;
     return call->events->on_body(call, (struct span){at, size}) ? HPE_OK : HPE_PAUSED;

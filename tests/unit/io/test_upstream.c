@@ -91,6 +91,9 @@ static void broken_answers(void **state)
         "HTTP/1.1 200 OK\r\nno colon\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nSpace : x\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\nok",
+        "HTTP/1.1 200 x\r\r\r\n\r\n\n\nok",
+        "HTTP/1.1 200 OK\n\nok",
+        "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok",
     };
 
     (void)state;
