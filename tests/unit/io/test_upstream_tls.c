@@ -163,6 +163,33 @@ static void serve_streams(struct peer *peer, int fd, int number)
     SSL_free(ssl);
 }
 
+#define LARGE 3000000
+
+/* Takes a large request slowly, record by record, and looks at every byte. */
+static void serve_large(struct peer *peer, int fd, int number)
+{
+    SSL *ssl = tls_accept(fd);
+    static char text[LARGE + 4096];
+    int size = 0, got;
+    char *body = NULL;
+
+    (void)number;
+    sleep_ms(50); /* until nothing more can be written */
+    while (ssl && (!body || text + size < body + LARGE) &&
+           (got = SSL_read(ssl, text + size, (int)sizeof(text) - 1 - size)) > 0) {
+        size += got;
+        body = body ? body : strstr(text, "\r\n\r\n");
+        body = body && body[0] == '\r' ? body + 4 : body;
+    }
+    for (int i = 0; body && i < LARGE; i++)
+        if (body[i] != (char)('a' + i % 23))
+            body = NULL;
+    if (body && text + size == body + LARGE)
+        tls_say(ssl, OK_5);
+    atomic_fetch_add(&peer->requests, 1);
+    SSL_free(ssl);
+}
+
 struct tls_stage {
     struct peer *peer;
     struct bench bench;
@@ -321,6 +348,26 @@ static void a_paused_transfer_costs_nothing(void **state)
     identity_drop(&serving);
 }
 
+static void a_large_request_arrives_whole(void **state)
+{
+    struct tls_stage stage;
+    char *body = malloc(LARGE + 1);
+    struct probe probe;
+
+    (void)state;
+    for (int i = 0; i < LARGE; i++)
+        body[i] = (char)('a' + i % 23);
+    body[LARGE] = '\0';
+    serving = identity_make("IP:127.0.0.1");
+    tls_stage_open(&stage, serve_large, serving.file, "127.0.0.1");
+    probe_start(&stage.bench, &probe, "POST", "/", body);
+    assert_true(bench_run(&stage.bench, 10000));
+    probe_expect(&probe, UPSTREAM_DONE, 200, "hello");
+    tls_stage_close(&stage);
+    identity_drop(&serving);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +376,7 @@ int main(void)
         cmocka_unit_test(a_records_surplus_is_nobodys_answer),
         cmocka_unit_test(late_records_are_nobodys_answer),
         cmocka_unit_test(a_paused_transfer_costs_nothing),
+        cmocka_unit_test(a_large_request_arrives_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
