@@ -23,7 +23,8 @@
 enum {
     UPSTREAM_WIRE_ENDED = -1, /* the peer sends no more */
     UPSTREAM_WIRE_BROKEN = -2,
-    UPSTREAM_ROOM_BYTES = 64 * 1024 /* of the room a wire reads into */
+    /* Of the room a wire reads into: a record of TLS. What a paused call holds is this at most. */
+    UPSTREAM_ROOM_BYTES = 16 * 1024
 };
 
 struct upstream_wire {
