@@ -8,7 +8,9 @@ import { cpuNs, residentBytes } from './meter.mjs';
 import { bodyFile } from './rig.mjs';
 import { RedisClient } from '../tests/e2e/redis.mjs';
 
-const MIB = 1 << 20, TOLERATED = 0.15; // of the power of growth
+const MIB = 1 << 20;
+const TOLERATED = 0.15; // of the power of growth
+const SPREAD = 1.35; // of the rounds of one point
 const GOVERNED = CONTENDERS.find(entry => entry.key === 'governed');
 
 // `ideal`: the power a cost may grow with. `of`: the costs, the first one is what the sentence is about.
@@ -19,30 +21,34 @@ const AXES = [
     { name: 'instances', of: ['keyturn us per request', 'Redis us per request'], ideal: 0, points: size => [1, 2, 3, 4].slice(0, size), open: openOne, look: lookInstances },
 ];
 
-/** Walks all axes: [{ name, of, points: [[x, cost, ...]], sentences }]. */
+/** Walks all axes: [{ name, of, points: [[x, cost, ...]], doubtful: [x, ...], sentences }]. */
 export async function measureGrowth({ rig, figures, say }, { rounds, seconds, size = 8 }) {
-    const growth = [], most = Math.floor((rig.stage.files - 300) / 2);
+    const growth = [];
     for (const axis of AXES) {
-        const stand = await axis.open(rig), points = [];
-        for (const x of axis.points(size, most)) {
+        const stand = await axis.open(rig), points = [], doubtful = [];
+        for (const x of axis.points(size, rig.stage.streamsMost)) {
             const looks = [];
             for (let round = 0; round < rounds; round++) looks.push(await axis.look(stand, x, { seconds, figures }));
-            points.push([x, ...axis.of.map((_, i) => median(looks.map(look => look[i])))]);
+            const rows = axis.of.map((_, i) => looks.map(look => look.costs[i]));
+            points.push([x, ...rows.map(median)]);
+            if (looks.some(look => look.failed) || rows.some(row => Math.max(...row) > SPREAD * Math.min(...row))) doubtful.push(x);
             say(`${axis.name}: ${x}  ${axis.of.map((what, i) => `${what} ${points.at(-1)[i + 1].toFixed(1)}`).join(', ')}`);
         }
         for (const contender of stand.contenders) await rig.stage.end(contender.program);
-        growth.push({ name: axis.name, of: axis.of, points, sentences: axis.of.map((what, i) => sentence(axis, what, points.map(point => [point[0], point[i + 1]]))) });
+        const sentences = axis.of.map((what, i) => sentence(axis, what, points.map(point => [point[0], point[i + 1]]), doubtful));
+        growth.push({ name: axis.name, of: axis.of, points, doubtful, sentences });
     }
     return growth;
 }
 
 /** The end of the curve counts: what is fixed hides the beginning. */
-function sentence(axis, what, points) {
+function sentence(axis, what, points, doubtful) {
     const power = powerOf(points.slice(-Math.max(3, Math.ceil(points.length / 2))));
     const ideal = what.startsWith('Redis') ? 0 : axis.ideal;
-    const verdict = power > ideal + TOLERATED ? 'SUPERLINEAR' : power > TOLERATED ? power < 1 - TOLERATED ? 'less than linear' : 'linear' : 'flat';
-    const [[from, low], [to, high]] = [points[0], points.at(-1)];
-    return `From ${from} to ${to} ${axis.name} ${what} goes from ${low.toFixed(1)} to ${high.toFixed(1)}, at the end with power ${power.toFixed(2)}: ${verdict}.`;
+    const verdict = power > ideal + TOLERATED ? 'SUPERLINEAR' : power > 1 - TOLERATED ? 'linear' : power > TOLERATED ? 'less than linear' : 'flat';
+    const [[from, low], [to, high]] = [points[0], points.at(-1)], number = x => x.toLocaleString('en');
+    return `From ${number(from)} to ${number(to)} ${axis.name}, ${what}: ${low.toFixed(1)} to ${high.toFixed(1)}, with power ${power.toFixed(2)} at the end: ${verdict}` +
+        `${doubtful.length ? '; not to be quoted, rounds differ too much or requests failed at some points' : ''}.`;
 }
 
 async function openOne(rig) {
@@ -56,8 +62,9 @@ async function requestCost({ rig, contenders, contender }, order, figures) {
     const all = () => contenders.reduce((sum, one) => sum + cpuNs(one.pid), 0);
     const before = all(), redisBefore = cpuNs(rig.redis.pid);
     const got = await closedLoop(contender, order);
-    if (got.refused + got.lost) figures.note(`growth: ${got.refused + got.lost} of ${got.requests} requests failed (${JSON.stringify({ ...order, body: undefined, heads: undefined })}).`);
-    return [(all() - before) / got.requests / 1000, (cpuNs(rig.redis.pid) - redisBefore) / got.requests / 1000];
+    const costs = [(all() - before) / got.requests / 1000, (cpuNs(rig.redis.pid) - redisBefore) / got.requests / 1000], bad = got.refused + got.lost;
+    if (bad) figures.note(`Growth: ${bad} of ${got.requests} requests failed or were refused (${JSON.stringify({ ...order, body: undefined, heads: undefined })}).`);
+    return { costs, failed: bad > got.requests / 1000 };
 }
 
 // ---- users: a service token speaks for them all; each is in Redis before, with a tier of limits on the shared key
@@ -86,9 +93,10 @@ async function lookStreams({ rig, contender }, count, { seconds, figures }) {
     await rig.stage.quiet(contender.pid);
     const got = await streams(contender, { body: bodyFile(rig.stage, 512, { stream: true }), count, gapMs, seconds, whenRunning: () => cpuNs(contender.pid) });
     const cpu = cpuNs(contender.pid) - got.begun, resident = residentBytes(contender.pid) / MIB;
-    if (got.lost + got.refused) figures.note(`growth: of ${count} streams ${got.lost + got.refused} failed.`);
+    const bad = Math.max(got.lost + got.refused, got.asked - got.running);
+    if (bad) figures.note(`Growth: ${bad} of ${count} streams failed or were refused.`);
     await rig.plainAnswers();
-    return [cpu / got.seconds / 1000, resident];
+    return { costs: [cpu / got.seconds / 1000, resident], failed: bad > count / 1000 };
 }
 
 // ---- instances: they share a port, and here one processor

@@ -31,12 +31,13 @@ const HELP = `./dev bench                    everything; about half an hour on a
   --parts a,b                  of ${PARTS.join(', ')}
   --contenders a,b             of ${CONTENDERS.map(({ key }) => key).join(', ')}; nginx is always measured
   --rounds N                   instead of the mode's
+  --requests N                 of the endurance part, instead of a million
   --dry                        shows the report and writes no files
 `;
 
 const { values: given } = parseArgs({ options: {
     quick: { type: 'boolean' }, growth: { type: 'boolean' }, dry: { type: 'boolean' }, help: { type: 'boolean' },
-    parts: { type: 'string' }, contenders: { type: 'string' }, rounds: { type: 'string' },
+    parts: { type: 'string' }, contenders: { type: 'string' }, rounds: { type: 'string' }, requests: { type: 'string' },
 } });
 const modeName = given.quick ? 'quick' : given.growth ? 'growth' : 'full', mode = MODES[modeName];
 const began = Date.now();
@@ -64,7 +65,7 @@ class Benchmark {
         for (const [part, play] of Object.entries({
             requests: () => this.requests(), latency: () => this.latency(), streams: () => this.streams('streams', 'chunk'),
             memory: () => this.memory(this.rig, 'idle_stream'), tls: () => this.tls(), crowd: () => this.streams('crowd', 'crowd_chunk'),
-            endurance: () => enduranceRound(this, MODES.full.endurance), growth: async () => { this.growth = await measureGrowth(this, this.order('growth')); },
+            endurance: () => this.endurance(), growth: async () => { this.growth = await measureGrowth(this, { ...this.order('growth'), rounds: this.rounds('growth') }); },
         })) if (this.parts.has(part)) await play();
         this.othersPercent = Math.round(100 * this.stage.othersShare);
         if (this.othersPercent > 5) this.figures.note(`The machine was busy with other work (${this.othersPercent} % of its CPUs): run it again in quiet.`);
@@ -97,17 +98,22 @@ class Benchmark {
             for (const rate of RATES) await latencyRound(this.inTurn(round), { rate, ...this.order('latency') });
     }
     async streams(part, name) {
-        const order = this.order(part), most = Math.floor((this.stage.files - 300) / 2), count = Math.min(order.count, most);
+        const order = this.order(part), count = Math.min(order.count, this.stage.streamsMost);
         if (count < order.count) this.figures.note(`${order.count} streams need more open files than ${this.stage.files}: ${count} were measured.`);
         for (let round = 0; round < this.rounds(part); round++) await streamsRound(this.inTurn(round), { ...order, count, name });
     }
     async memory(rig, name) {
         for (let round = 0; round < this.rounds('memory'); round++) await memoryRound(this, rig, { ...this.order('memory'), name });
     }
+    async endurance() {
+        const order = this.order('endurance');
+        await enduranceRound(this, { ...order, requests: Number(given.requests ?? order.requests) });
+    }
     async tls() {
         const rig = await Rig.build(this.stage, { name: 'tls-rig', tls: true });
         await rig.invite();
         await this.memory(rig, 'idle_tls_stream');
+        this.figures.note('Memory with a TLS upstream: not measured for nginx + Lua.');
     }
 
     get report() {

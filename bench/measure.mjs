@@ -1,6 +1,7 @@
 // The measurements. Each is one look at one contender and adds its figures; rounds and order are main.mjs' business.
 
 import { startContender, YARDSTICK } from './contenders.mjs';
+import { median } from './figures.mjs';
 import { closedLoop, openLoop, streams } from './load.mjs';
 import { cpuNs, residentBytes } from './meter.mjs';
 import { bodyFile } from './rig.mjs';
@@ -80,12 +81,15 @@ export async function memoryRound({ figures, entries, say }, rig, { count, name,
         await streams(contender, { body, count: 20, gapMs: 1000, seconds: 0.1 }); // what is needed once is there now
         await rig.stage.quiet(contender.pid);
         const before = residentBytes(contender.pid);
-        let most = before;
-        const watch = setInterval(() => { most = Math.max(most, residentBytes(contender.pid)); }, 100);
-        const got = await streams(contender, { body, count, gapMs: 1000, seconds });
+        const seen = [];
+        let watch;
+        const got = await streams(contender, { body, count, gapMs: 1000, seconds, whenRunning: () => {
+            seen.push(residentBytes(contender.pid));
+            watch = setInterval(() => seen.push(residentBytes(contender.pid)), 100);
+        } });
         clearInterval(watch);
         const bad = hasFailed(figures, `${entry.name}, ${count} idle streams`, count, streamsLost(got));
-        const each = (most - before) / Math.max(1, got.running) / KIB;
+        const each = (median(seen) - before) / Math.max(1, got.running) / KIB;
         figures.add(`${entry.key}_${name}_kib`, 'kib', each, bad);
         say(`${count} idle streams${rig.authority ? ', TLS' : ''}  ${entry.name}: ${each.toFixed(1)} KiB each`);
         await rig.stage.end(contender.program);

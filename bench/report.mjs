@@ -44,8 +44,8 @@ function money(figures, cells) {
 }
 
 function growthSections(growth) {
-    return growth.flatMap(({ name, of, points, sentences }) =>
-        [`## How cost grows: ${name}`, '', table([name, ...of], points.map(([x, ...costs]) => [x, ...costs.map(cost => cost.toFixed(1))])), '', ...sentences, '']);
+    return growth.flatMap(({ name, of, points, doubtful, sentences }) =>
+        [`## How cost grows: ${name}`, '', table([name, ...of], points.map(([x, ...costs]) => [x, ...costs.map(cost => `${cost.toFixed(1)}${doubtful.includes(x) ? ' !' : ''}`)])), '', ...sentences, '']);
 }
 
 function facts({ machine, mode, command, started, seconds }) {
@@ -68,7 +68,10 @@ export function reportText(run) {
 
 export function reportJson({ figures, growth, machine, mode, command, started, seconds }) {
     const all = figures.all();
-    return { started, mode, command, seconds, machine, ...Object.fromEntries(Object.entries(all).map(([key, figure]) => [key, figure.median])), figures: all, growth, notes: figures.notes };
+    return {
+        started, mode, command, seconds, machine, ...Object.fromEntries(Object.entries(all).map(([key, figure]) => [key, figure.median])),
+        figures: all, growth, endurance: figures.endurance, notes: figures.notes,
+    };
 }
 
 export function picture({ figures, contenders, cells, machine, started }) {
