@@ -19,7 +19,7 @@ const MODES = {
         memory: { count: 2000, seconds: 1.5, rounds: 3 }, crowd: { count: 10_000, gapMs: 200, seconds: 6, rounds: 3 }, endurance: { requests: 1_000_000, seconds: 5 }, growth: { rounds: 3, seconds: 3 },
     },
     quick: {
-        parts: ['requests', 'latency', 'streams', 'memory'], rounds: 2, requests: { seconds: 1, warm: 0 }, latency: { seconds: 1, rounds: 1 },
+        parts: ['requests', 'latency', 'streams', 'memory'], rounds: 2, requests: { seconds: 1, warm: 0, until: 65 }, latency: { seconds: 1, rounds: 1 },
         streams: { count: 500, gapMs: 20, seconds: 1.5, rounds: 1 }, memory: { count: 500, seconds: 0.5, rounds: 1 },
     },
     growth: { parts: ['growth'], rounds: 1, growth: { rounds: 3, seconds: 3 } },
@@ -89,9 +89,13 @@ class Benchmark {
     }
 
     async requests() {
+        const cells = BODIES.flatMap(bytes => CONNECTIONS.map(connections => ({ bytes, connections }))), order = this.order('requests');
         for (let round = 0; round < this.rounds('requests'); round++)
-            for (const bytes of BODIES) for (const connections of CONNECTIONS)
-                await requestsRound(this.inTurn(round), { bytes, connections, ...this.order('requests') });
+            for (const cell of cells) {
+                if (round && Date.now() - began > order.until * 1000)
+                    return this.figures.note(`Round ${round + 1} of the requests was cut short at ${order.until} s: this machine is slow or busy.`);
+                await requestsRound(this.inTurn(round), { ...cell, ...order });
+            }
     }
     async latency() {
         for (let round = 0; round < this.rounds('latency'); round++)
@@ -148,7 +152,8 @@ async function main() {
     }
     const report = { ...benchmark.report, machine: { ...machine, others_percent: benchmark.othersPercent } };
     console.log(reportText(report));
-    if (!given.dry) say(`written to ${writeReport(report, modeName === 'growth' ? '-growth' : '')}`);
+        const partial = given.parts || given.contenders;
+    if (!given.dry) say(`written to ${writeReport(report, `${modeName === 'growth' ? '-growth' : ''}${partial ? '-part' : ''}`, { latest: !partial })}`);
 }
 
 await main().catch(error => {

@@ -50,6 +50,7 @@ export async function streamsRound({ figures, running, rig, say }, { count, gapM
     const chunks = Math.min(500, Math.ceil((seconds + count / 2000 + 3) * 1000 / gapMs));
     await rig.streams({ chunks, gapMs });
     const body = bodyFile(rig.stage, 512, { stream: true }), costs = {}, failed = new Set();
+    let aloneP99;
     const alone = { key: 'simulator', name: 'no proxy', rig, port: rig.simPort, heads: rig.heads.open };
     for (const contender of [alone, ...running.filter(one => !one.relaysLike)]) {
         if (contender.pid) await rig.stage.quiet(contender.pid);
@@ -62,7 +63,11 @@ export async function streamsRound({ figures, running, rig, say }, { count, gapM
         figures.add(`${contender.key}_${name}_late_p99_us`, 'latency_us', got.p99_us, bad);
         figures.add(`${contender.key}_${name}_joined_percent`, 'percent', 100 * got.joined / got.chunks, bad);
         say(`${count} streams  ${contender.name}: ${got.chunks} chunks, late p99 ${got.p99_us} us${cpu ? `, ${(cpu / got.chunks / 1000).toFixed(1)} us a chunk` : ''}`);
-        if (!cpu) continue;
+        if (!cpu) {
+            aloneP99 = got.p99_us;
+            continue;
+        }
+        figures.add(`${contender.key}_${name}_added_p99_us`, 'latency_us', Math.max(0, got.p99_us - aloneP99), bad);
         costs[contender.key] = cpu / got.chunks / 1000;
         figures.add(`${contender.key}_${name}_cpu_us`, 'us', costs[contender.key], bad);
         figures.add(`${contender.key}_${name}_rss_mib`, 'mib', resident / MIB, bad);
@@ -125,6 +130,6 @@ function addRatios(figures, values, failed, name) {
 
 /** Says it when something went wrong, and whether that was too much: one in a thousand. */
 function hasFailed(figures, what, of, bad) {
-    if (bad) figures.note(`${what}: ${bad} of ${of} failed or were refused.`);
-    return bad > of / 1000;
+    if (bad || !of) figures.note(`${what}: ${bad} of ${of} failed or were refused.`);
+    return bad > of / 1000 || !of;
 }

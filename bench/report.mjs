@@ -23,6 +23,7 @@ function sections({ figures, contenders, cells, rates }) {
     const withAlone = [{ key: 'simulator', name: '(no proxy)' }, ...contenders];
     const streamColumns = name => [['us a chunk', key => text(`${key}_${name}_cpu_us`)], ['x nginx', key => text(`${key}_${name}_cpu_ratio`)],
         ['late p50 us', key => text(`${key}_${name}_late_p50_us`)], ['late p99 us', key => text(`${key}_${name}_late_p99_us`)],
+        ['added p99 us', key => text(`${key}_${name}_added_p99_us`)],
         ['% joined', key => text(`${key}_${name}_joined_percent`)], ['MiB', key => text(`${key}_${name}_rss_mib`)]];
     return [
         ...section('CPU of the proxy per request, us, and times plain nginx', contenders, cells.map(cell => [cell.replace('_', ', '), key => `${text(`${key}_cpu_us_${cell}`)} (${text(`${key}_cpu_ratio_${cell}`)})`])),
@@ -82,15 +83,15 @@ export function picture({ figures, contenders, cells, machine, started }) {
     return drawBars('CPU of the proxy per request', `median of rounds; body ${size}, ${connections} connections; ${machine.cpu}; ${started.slice(0, 10)}; × plain nginx`, rows);
 }
 
-/** Writes the files and says where. `kind` is "" or "-growth". */
-export function writeReport(run, kind) {
+/** Writes the files and says where. `kind` ends their names; `latest`: they are the latest of their kind, too. */
+export function writeReport(run, kind, { latest }) {
     const folder = join(import.meta.dirname, 'results'), name = `${run.started.slice(0, 10)}-${machineName(run.machine)}${kind}`;
     mkdirSync(folder, { recursive: true });
     const put = (file, text) => text && writeFileSync(join(folder, file), text);
-    for (const base of [name, `latest${kind}`]) {
+    for (const base of latest ? [name, `latest${kind}`] : [name]) {
         put(`${base}.md`, reportText(run));
         put(`${base}.json`, `${JSON.stringify(reportJson(run), null, 2)}\n`);
     }
-    put('latest.svg', picture(run));
+    if (latest) put('latest.svg', picture(run));
     return `bench/results/${name}.md`;
 }
