@@ -25,8 +25,8 @@ export function machineFacts(stage) {
         load_at_start: os.loadavg().map(value => Number(value.toFixed(2))),
         commit: /^[0-9a-f]+$/.test(commit) ? `${commit}${firstLine('git', 'status', '--porcelain', '--', 'src', 'deps') === 'not here' ? '' : ', changed'}` : 'not a checkout',
         versions: {
-            keyturn: firstLine(KEYTURN_BIN, '--version'), nginx: firstLine('nginx', '-v'), haproxy: firstLine('haproxy', '-v'),
-            'lua module': firstLine('dpkg-query', '-W', '-f', '${Version}', 'libnginx-mod-http-lua'), redis: firstLine('redis-server', '--version'),
+            keyturn: firstLine(KEYTURN_BIN, '--version'), nginx: firstLine('nginx', '-v').replace('nginx version: ', ''), haproxy: firstLine('haproxy', '-v').split(' - ')[0],
+            'lua module': firstLine('dpkg-query', '-W', '-f', '${Version}', 'libnginx-mod-http-lua'), redis: firstLine('redis-server', '--version').split(' sha=')[0],
             wrk: firstLine('wrk', '-v').split(' Copyright')[0], node: process.version,
         },
     };
