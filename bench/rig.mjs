@@ -127,6 +127,7 @@ export function fill(stage, file, words) {
 /** A body of about so many bytes, as a file. */
 export function bodyFile(stage, bytes, more = {}) {
     const empty = { model: 'openai/gpt-4o-mini', max_tokens: 16, ...more, messages: [{ role: 'user', content: '' }] };
-    const content = 'All work and no play. '.repeat(Math.ceil(bytes / 22)).slice(0, Math.max(1, bytes - JSON.stringify(empty).length));
+    const filler = 'Why do the tides come and go? ';
+    const content = filler.repeat(Math.ceil(bytes / filler.length)).slice(0, Math.max(1, bytes - JSON.stringify(empty).length));
     return stage.write(`body-${bytes}${more.stream ? '-stream' : ''}.json`, JSON.stringify({ ...empty, messages: [{ role: 'user', content }] }));
 }
