@@ -3,9 +3,11 @@
 #include "flow/flow.h"
 #include "flow/reaper.h"
 
-enum { SWEEPER_LEASE_ROUNDS = 3, NEXT_PAGE_MS = 200 };
+enum { SWEEPER_LEASE_ROUNDS = 3, NEXT_PAGE_MS = 50 };
 
 static void on_sweeper_turn(struct turn *turn);
+static void read_renewals(struct sweeper *sweeper);
+static void read_holders(struct sweeper *sweeper);
 static void rest(struct sweeper *sweeper);
 
 void sweeper_open(struct sweeper *sweeper, struct flow *flow)
@@ -57,16 +59,16 @@ static void on_sweeper_turn(struct turn *turn)
             rest(sweeper);
             return;
         }
-        sweeper->at = SWEEPER_READS;
-        renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms,
-                          sweeper->offset, turn);
+        if (sweeper->holders_offset && !sweeper->offset)
+            read_holders(sweeper); /* this round's renewals are seen to */
+        else
+            read_renewals(sweeper);
         return;
     case SWEEPER_READS:
         if (sweeper->old.call.end == STORE_OK && !sweeper->stopped)
             for (size_t i = 0; i < sweeper->old.count; i++)
                 renewal_mend(&flow->renewals, span_of(sweeper->old.members[i]));
-        sweeper->at = SWEEPER_READS_HOLDERS;
-        holders_due(flow->store, &sweeper->holders, turn);
+        read_holders(sweeper);
         return;
     case SWEEPER_READS_HOLDERS:
         if (sweeper->holders.call.end == STORE_OK)
@@ -77,14 +79,36 @@ static void on_sweeper_turn(struct turn *turn)
     }
 }
 
+static void read_renewals(struct sweeper *sweeper)
+{
+    struct flow *flow = sweeper->flow;
+
+    sweeper->at = SWEEPER_READS;
+    renewal_index_old(flow->store, &sweeper->old, (int64_t)flow->settings->sweep_age_ms,
+                      sweeper->offset, &sweeper->turn);
+}
+
+static void read_holders(struct sweeper *sweeper)
+{
+    if (sweeper->at != SWEEPER_READS)
+        sweeper->old.count = 0;
+    sweeper->at = SWEEPER_READS_HOLDERS;
+    holders_due(sweeper->flow->store, &sweeper->holders, sweeper->holders_offset, &sweeper->turn);
+}
+
 /* Behind a full page there may be another: it comes soon, so that nobody waits behind what cannot be mended. */
 static void rest(struct sweeper *sweeper)
 {
-    bool more = sweeper->at == SWEEPER_READS_HOLDERS && sweeper->old.call.end == STORE_OK &&
-                sweeper->old.count == RENEWALS_PAGE;
+    bool has_read = sweeper->at == SWEEPER_READS_HOLDERS;
+    bool more_old =
+        has_read && sweeper->old.call.end == STORE_OK && sweeper->old.count == RENEWALS_PAGE;
+    bool more_holders =
+        has_read && sweeper->holders.call.end == STORE_OK && sweeper->holders.count == HOLDERS_PAGE;
+    bool more = more_old || more_holders;
 
     sweeper->at = SWEEPER_RESTS;
-    sweeper->offset = more ? sweeper->offset + RENEWALS_PAGE : 0;
+    sweeper->offset = more_old ? sweeper->offset + RENEWALS_PAGE : 0;
+    sweeper->holders_offset = more_holders ? sweeper->holders_offset + HOLDERS_PAGE : 0;
     if (sweeper->stopped)
         return;
     if (more)

@@ -21,8 +21,8 @@ struct sweeper {
     struct deadline due;
     struct sweeper_claim claim;
     struct renewal_index old;
-    size_t offset; /* of the page to be read */
     struct holders holders;
+    size_t offset, holders_offset; /* of the pages to be read */
     enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS, SWEEPER_READS_HOLDERS } at;
     bool stopped;
 };

@@ -182,7 +182,8 @@ struct holders {
 };
 void holders_add(struct store *store, struct holders *holders, struct span user,
                  int64_t until_after_ms, struct turn *wake);
-void holders_due(struct store *store, struct holders *holders, struct turn *wake);
+/* Those whose time has come, the longest due first, a page from offset on. */
+void holders_due(struct store *store, struct holders *holders, size_t offset, struct turn *wake);
 void holders_remove(struct store *store, struct holders *holders, struct span user,
                     struct turn *wake);
 

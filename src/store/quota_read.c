@@ -71,7 +71,7 @@ void holders_add(struct store *store, struct holders *holders, struct span user,
 }
 
 /* lua/holders_due.lua */
-void holders_due(struct store *store, struct holders *holders, struct turn *wake)
+void holders_due(struct store *store, struct holders *holders, size_t offset, struct turn *wake)
 {
     char name[STORE_KEY_MAX];
     struct span key = store_key_name(STORE_KEY_HOLDERS, SPAN_NONE, name);
@@ -79,6 +79,7 @@ void holders_due(struct store *store, struct holders *holders, struct turn *wake
 
     args_begin(&args, store);
     args_add_number(&args, HOLDERS_PAGE);
+    args_add_number(&args, (int64_t)offset);
     args_send(&args, store, &holders->call, wake, read_holders, SCRIPT_holders_due, &key, 1);
 }
 

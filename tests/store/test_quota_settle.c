@@ -404,13 +404,18 @@ static void test_what_cannot_be_read_is_refused_whole(void **state)
     assert_money(h, &tier, 5, 0);
 }
 
-static struct holders holders_now(struct harness *h)
+static struct holders holders_from(struct harness *h, size_t offset)
 {
     struct holders holders = {0};
 
-    holders_due(&h->b, &holders, &h->wake);
+    holders_due(&h->b, &holders, offset, &h->wake);
     AWAIT_OK(h, holders);
     return holders;
+}
+
+static struct holders holders_now(struct harness *h)
+{
+    return holders_from(h, 0);
 }
 
 static void holders_add_now(struct harness *h, const char *user, int64_t after_ms)
@@ -427,6 +432,23 @@ static void holders_remove_now(struct harness *h, const char *user)
 
     holders_remove(&h->b, &holders, span_of(user), &h->wake);
     AWAIT_OK(h, holders);
+}
+
+static void test_holders_come_in_pages(void **state)
+{
+    struct harness *h = *state;
+    struct holders due;
+    char user[16];
+
+    for (int i = 0; i < HOLDERS_PAGE + 8; i++) {
+        snprintf(user, sizeof(user), "user-%02d", i);
+        holders_add_now(h, user, 1000 + i);
+    }
+    hand_ms += 5000;
+    assert_int_equal(holders_now(h).count, HOLDERS_PAGE);
+    due = holders_from(h, HOLDERS_PAGE);
+    assert_int_equal(due.count, 8);
+    assert_string_equal(due.users[7], "user-39");
 }
 
 static void test_who_has_holds(void **state)
@@ -477,6 +499,7 @@ int main(void)
         QUOTA_TEST(test_the_key_of_settled_ids_stays),
         QUOTA_TEST(test_what_cannot_be_read_is_refused_whole),
         QUOTA_TEST(test_who_has_holds),
+        QUOTA_TEST(test_holders_come_in_pages),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);
 }
