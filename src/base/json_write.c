@@ -1,5 +1,7 @@
 #include "base/json_write.h"
 
+#include "base/number.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -47,9 +49,9 @@ void json_text(struct json *j, struct span text)
 
 void json_int(struct json *j, int64_t number)
 {
-    char text[24];
-    int size = snprintf(text, sizeof(text), "%lld", (long long)number);
-    json_raw(j, (struct span){text, (size_t)size});
+    char text[NUMBER_TEXT_SIZE];
+
+    json_raw(j, number_text(number, text));
 }
 
 void json_bool(struct json *j, bool value)

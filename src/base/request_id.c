@@ -1,16 +1,24 @@
 #include "base/request_id.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
+#define PREFIX "req_"
+
+enum { PROCESS_DIGITS = 16, COUNTER_DIGITS = 8 };
+
+static char *put_hex(char *to, uint64_t number, int digits);
 
 struct span request_id_next(struct request_ids *ids, char ret_id[REQUEST_ID_MAX + 1])
 {
+    int digits = COUNTER_DIGITS;
+    char *to = ret_id;
+
     ids->counter++;
-    int size = snprintf(ret_id, REQUEST_ID_MAX + 1, "req_%016" PRIx64 "%08" PRIx64, ids->process,
-                        ids->counter);
-    assert(size > 0 && size <= REQUEST_ID_MAX);
-    return (struct span){ret_id, (size_t)size};
+    while (digits < PROCESS_DIGITS && ids->counter >> 4 * digits)
+        digits++;
+    memcpy(to, PREFIX, sizeof(PREFIX) - 1);
+    to = put_hex(to + sizeof(PREFIX) - 1, ids->process, PROCESS_DIGITS);
+    to = put_hex(to, ids->counter, digits);
+    *to = '\0';
+    return (struct span){ret_id, (size_t)(to - ret_id)};
 }
 
 bool request_id_is_fine(struct span id)
@@ -24,4 +32,13 @@ bool request_id_is_fine(struct span id)
             return false;
     }
     return true;
+}
+
+static char *put_hex(char *to, uint64_t number, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--) {
+        to[i] = "0123456789abcdef"[number & 15];
+        number >>= 4;
+    }
+    return to + digits;
 }

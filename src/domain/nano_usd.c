@@ -1,7 +1,6 @@
 #include "domain/nano_usd.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "base/number.h"
 
 enum { NANO_PLACES = 9, PICO_PLACES = 12 };
 
@@ -32,13 +31,19 @@ void nano_usd_text(int64_t nano_usd, char ret_text[NANO_USD_TEXT_SIZE])
 {
     const uint64_t nanos_per_usd = 1000000000u;
     uint64_t size = nano_usd < 0 ? 0 - (uint64_t)nano_usd : (uint64_t)nano_usd;
-    int length = snprintf(ret_text, NANO_USD_TEXT_SIZE, "%s%" PRIu64 ".%09" PRIu64,
-                          nano_usd < 0 ? "-" : "", size / nanos_per_usd, size % nanos_per_usd);
-    while (ret_text[length - 1] == '0')
-        length--;
-    if (ret_text[length - 1] == '.')
-        length--;
-    ret_text[length] = '\0';
+    uint64_t fraction = size % nanos_per_usd;
+    char *to = ret_text;
+
+    if (nano_usd < 0)
+        *to++ = '-';
+    to += number_text((int64_t)(size / nanos_per_usd), to).size;
+    if (fraction)
+        *to++ = '.';
+    for (uint64_t place = nanos_per_usd / 10; fraction; place /= 10) {
+        *to++ = (char)('0' + fraction / place);
+        fraction %= place;
+    }
+    *to = '\0';
 }
 
 /* In units of the given decimal place. */

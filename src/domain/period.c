@@ -1,7 +1,6 @@
 #include "domain/period.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 /* The years 0000 to 9999: what a name has room for. */
 #define EARLIEST_MS INT64_C(-62167219200000)
@@ -44,12 +43,22 @@ struct period period_before(const struct period *period, enum limit_reset reset)
     return period_of(reset, period->starts_ms - 1);
 }
 
+/* Every admission names two windows. Years have four digits: see EARLIEST_MS and LATEST_MS. */
+static char *put(char *to, int number, int width, char behind)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        to[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    to[width] = behind;
+    return to + width + 1;
+}
+
 static struct period day_of(int64_t day)
 {
     struct period period = period_named(day, day + 1);
     struct date date = date_of(day);
-    (void)snprintf(period.name, sizeof(period.name), "%04d-%02d-%02d", date.year, date.month,
-                   date.day);
+    put(put(put(period.name, date.year, 4, '-'), date.month, 2, '-'), date.day, 2, '\0');
     return period;
 }
 
@@ -60,8 +69,8 @@ static struct period week_of(int64_t day)
     struct period period = period_named(monday, monday + 7);
     int year = date_of(monday + 3).year;
     int64_t new_year = day_number((struct date){year, 1, 1});
-    (void)snprintf(period.name, sizeof(period.name), "%04d-W%02d", year,
-                   (int)((monday + 3 - new_year) / 7 + 1));
+    put(put(period.name, year, 4, '-') + 1, (int)((monday + 3 - new_year) / 7 + 1), 2, '\0');
+    period.name[sizeof("2026-") - 1] = 'W';
     return period;
 }
 
@@ -72,7 +81,7 @@ static struct period month_of(int64_t day)
     struct date next = first.month == 12 ? (struct date){first.year + 1, 1, 1}
                                          : (struct date){first.year, first.month + 1, 1};
     struct period period = period_named(day_number(first), day_number(next));
-    (void)snprintf(period.name, sizeof(period.name), "%04d-%02d", first.year, first.month);
+    put(put(period.name, first.year, 4, '-'), first.month, 2, '\0');
     return period;
 }
 

@@ -12,6 +12,14 @@
 
 enum { MODEL_LOGGED_MAX = 128 };
 
+/* Ended exchanges are used again with their arena's first chunk: their size is the one malloc is slow with. A sanitizer
+ * is to see what is used after its end. */
+#ifdef __SANITIZE_ADDRESS__
+static const size_t spares_max = 0;
+#else
+static const size_t spares_max = 256;
+#endif
+
 static const struct {
     const char *name;
     enum verdict (*run)(struct exchange *x);
@@ -27,6 +35,7 @@ static void on_body_end(struct visit *visit);
 static void on_fault(struct visit *visit, enum fault fault);
 static void on_drained(struct visit *visit);
 static void on_gone(struct visit *visit);
+static struct exchange *exchange_take(struct flow *flow);
 static void copy_head(struct exchange *x, const struct request_head *head);
 static void exchange_free(struct exchange *x);
 
@@ -35,7 +44,7 @@ static const struct visit_calls calls = {on_body, on_body_end, on_fault, on_drai
 void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head,
                     enum dialect dialect)
 {
-    struct exchange *x = must_alloc(sizeof(*x));
+    struct exchange *x = exchange_take(flow);
 
     x->visit.calls = &calls;
     x->flow = flow;
@@ -44,7 +53,6 @@ void exchange_begin(struct flow *flow, struct client *client, const struct reque
     x->began_us = loop_now_us(flow->loop);
     turn_init(&x->turn, on_exchange_turn);
     deadline_init(&x->pause, &x->turn);
-    arena_init(&x->memory, EXCHANGE_ARENA_MAX);
     buffer_init(&x->body, flow->settings->body_max_bytes);
     buffer_init(&x->sent_body, flow->settings->body_max_bytes + 4096);
     buffer_init(&x->up.held, HELD_MAX);
@@ -54,6 +62,19 @@ void exchange_begin(struct flow *flow, struct client *client, const struct reque
     client_attach(client, &x->visit);
     copy_head(x, head);
     on_exchange_turn(&x->turn);
+}
+
+void exchange_spares_free(struct flow *flow)
+{
+    struct list *node;
+
+    while ((node = list_first(&flow->spare_exchanges))) {
+        struct exchange *x = container_of(node, struct exchange, in_flight);
+        list_remove(node);
+        arena_done(&x->memory);
+        must_free(x);
+    }
+    flow->spare_count = 0;
 }
 
 void exchange_wake(struct list *in_flight)
@@ -115,6 +136,9 @@ void exchange_give_client_back(struct exchange *x)
 void exchange_drop_bodies(struct exchange *x)
 {
     x->parsed.model = arena_copy(&x->memory, span_first(x->parsed.model, MODEL_LOGGED_MAX));
+    x->billed_model = arena_copy(&x->memory, exchange_model(x));
+    must_free(x->names);
+    x->names = NULL;
     buffer_done(&x->body);
     if (x->up.ended)
         buffer_done(&x->sent_body); /* else it may still be sent */
@@ -172,6 +196,26 @@ static void on_gone(struct visit *visit)
     loop_post(x->flow->loop, &x->turn);
 }
 
+static struct exchange *exchange_take(struct flow *flow)
+{
+    struct list *node = list_first(&flow->spare_exchanges);
+    struct exchange *x;
+    struct arena memory;
+
+    if (!node) {
+        x = must_alloc(sizeof(*x));
+        arena_init(&x->memory, EXCHANGE_ARENA_MAX);
+        return x;
+    }
+    list_remove(node);
+    flow->spare_count--;
+    x = container_of(node, struct exchange, in_flight);
+    memory = x->memory;
+    memset(x, 0, sizeof(*x));
+    x->memory = memory;
+    return x;
+}
+
 /* What outlives the client is copied; the credential is not: it is used at once. */
 static void copy_head(struct exchange *x, const struct request_head *head)
 {
@@ -202,6 +246,13 @@ static void exchange_free(struct exchange *x)
     buffer_done(&x->body);
     buffer_done(&x->sent_body);
     buffer_done(&x->up.held);
-    arena_done(&x->memory);
-    must_free(x);
+    must_free(x->names);
+    if (x->flow->spare_count >= spares_max) {
+        arena_done(&x->memory);
+        must_free(x);
+        return;
+    }
+    arena_reset(&x->memory);
+    list_prepend(&x->flow->spare_exchanges, &x->in_flight);
+    x->flow->spare_count++;
 }

@@ -54,6 +54,8 @@ struct flow;
 void exchange_begin(struct flow *flow, struct client *client, const struct request_head *head,
                     enum dialect dialect);
 
+/* Frees what is kept of exchanges that ended. */
+void exchange_spares_free(struct flow *flow);
 /* A member of flow->exchanges looks around again. */
 void exchange_wake(struct list *in_flight);
 

@@ -1,16 +1,10 @@
 /* Rows of the exchange: relaying, answering what went wrong, the books, the end. */
+#include "base/number.h"
 #include "domain/provider.h"
 #include "flow/exchange_way.h"
 #include "flow/retire.h"
 
-#include <stdio.h>
-
-enum {
-    REPLY_HEADERS_MAX = PASSED_HEADERS_MAX + 12,
-    NUMBER_MAX = 24,
-    ANSWER_MAX = 8192,
-    DRAIN_MS = 60000
-};
+enum { REPLY_HEADERS_MAX = PASSED_HEADERS_MAX + 12, ANSWER_MAX = 8192, DRAIN_MS = 60000 };
 
 static void begin_relay(struct exchange *x);
 static enum verdict relay_ended(struct exchange *x);
@@ -22,7 +16,6 @@ static void send_whole(struct exchange *x, int status, struct span body, const s
                        size_t more_count);
 static void end_stream_with_fault(struct exchange *x);
 static void reply_with_fault(struct exchange *x);
-static struct span number_text(uint64_t number, char text[NUMBER_MAX]);
 
 enum verdict exchange_relay(struct exchange *x)
 {
@@ -52,15 +45,14 @@ enum verdict exchange_relay(struct exchange *x)
 enum verdict exchange_answer_error(struct exchange *x)
 {
     struct header retry_after = {SPAN("retry-after"), x->up.retry_after};
-    char seconds[NUMBER_MAX];
+    char seconds[NUMBER_TEXT_SIZE];
     struct buffer body;
 
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
     if (!retry_after.value.at &&
         upstream_error_is_passing(x->up.status)) /* a 503 always says when */
-        retry_after.value =
-            number_text((uint64_t)fault_row(FAULT_UPSTREAM_DOWN)->retry_after_s, seconds);
+        retry_after.value = number_text(fault_row(FAULT_UPSTREAM_DOWN)->retry_after_s, seconds);
     buffer_init(&body, ANSWER_MAX);
     upstream_error_body(&x->error, x->up.status, span_of(x->request_id), &body);
     send_whole(x, x->up.status, buffer_view(&body), &retry_after, retry_after.value.at ? 1 : 0);
@@ -200,7 +192,7 @@ static void send_head(struct exchange *x, int status, int64_t body_size, const s
                       size_t more_count)
 {
     struct header rows[REPLY_HEADERS_MAX];
-    char overhead[NUMBER_MAX];
+    char overhead[NUMBER_TEXT_SIZE];
     size_t count = 0;
     uint64_t now_us = loop_now_us(x->flow->loop), since_us = x->body_us ? x->body_us : x->began_us;
     uint64_t own_us = now_us - since_us > x->upstream_us ? now_us - since_us - x->upstream_us : 0;
@@ -210,7 +202,8 @@ static void send_head(struct exchange *x, int status, int64_t body_size, const s
         rows[count++] = more[i];
     rows[count++] = (struct header){SPAN("x-request-id"),
                                     x->echoed_id.at ? x->echoed_id : span_of(x->request_id)};
-    rows[count++] = (struct header){SPAN("x-keyturn-overhead-us"), number_text(own_us, overhead)};
+    rows[count++] =
+        (struct header){SPAN("x-keyturn-overhead-us"), number_text((int64_t)own_us, overhead)};
     if (x->tier)
         rows[count++] = (struct header){SPAN("x-keyturn-tier"), span_of(x->tier->name)};
     count += exchange_quota_headers(x, rows + count, REPLY_HEADERS_MAX - count);
@@ -255,7 +248,7 @@ static void reply_with_fault(struct exchange *x)
     const struct fault_row *row = fault_row(x->fault);
     struct header more[2];
     size_t count = 0;
-    char seconds[NUMBER_MAX];
+    char seconds[NUMBER_TEXT_SIZE];
     struct buffer body;
 
     if (row->retry_after_s) {
@@ -265,7 +258,8 @@ static void reply_with_fault(struct exchange *x)
         if (x->renewal.outcome == RENEWAL_BREAKER_OPEN)
             after_s =
                 breaker_retry_ms(&x->flow->renewals.breaker, loop_now_ms(x->flow->loop)) / 1000 + 1;
-        more[count++] = (struct header){SPAN("retry-after"), number_text(after_s, seconds)};
+        more[count++] =
+            (struct header){SPAN("retry-after"), number_text((int64_t)after_s, seconds)};
     }
     if (fault_wants_no_retry(x->fault))
         more[count++] = (struct header){SPAN("x-should-retry"), SPAN("false")};
@@ -274,10 +268,4 @@ static void reply_with_fault(struct exchange *x)
                     exchange_quota_members(x));
     send_whole(x, row->status, buffer_view(&body), more, count);
     buffer_done(&body);
-}
-
-static struct span number_text(uint64_t number, char text[NUMBER_MAX])
-{
-    snprintf(text, NUMBER_MAX, "%llu", (unsigned long long)number);
-    return span_of(text);
 }

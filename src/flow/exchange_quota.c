@@ -1,4 +1,5 @@
 /* Rows of the exchange: what tier, which models, and the hold: the promise that money is there. */
+#include "base/alloc.h"
 #include "flow/exchange_way.h"
 #include "flow/reaper.h"
 
@@ -15,8 +16,8 @@ static enum fault fault_of(enum admit_verdict verdict);
 
 bool exchange_read_names(struct exchange *x)
 {
-    x->names = arena_alloc(&x->memory, sizeof(*x->names));
-    return x->names && model_names_read(buffer_view(&x->body), x->names) == NAMES_FINE;
+    x->names = must_alloc(sizeof(*x->names));
+    return model_names_read(buffer_view(&x->body), x->names) == NAMES_FINE;
 }
 
 enum verdict exchange_ask_tier(struct exchange *x)
@@ -119,7 +120,9 @@ bool exchange_may_share_key(const struct exchange *x, enum renewal_outcome outco
 
 struct span exchange_model(const struct exchange *x)
 {
-    for (size_t i = 0; x->names && i < x->names->count; i++)
+    if (!x->names)
+        return x->billed_model;
+    for (size_t i = 0; i < x->names->count; i++)
         if (x->names->billed[i])
             return span_of(x->names->names[i]);
     return SPAN_NONE;

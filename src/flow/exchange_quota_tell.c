@@ -1,11 +1,12 @@
 /* What a reply says about the quota: header fields, the sentence of a refusal, an error's members. */
 #include "base/clock.h"
+#include "base/number.h"
 #include "domain/nano_usd.h"
 #include "flow/exchange_way.h"
 
 static struct span budget_members(struct exchange *x);
 static struct span count_members(struct exchange *x, int64_t limit, int64_t resets_ms);
-static struct span number_text(struct exchange *x, int64_t number);
+static struct span number_kept(struct exchange *x, int64_t number);
 
 size_t exchange_quota_headers(struct exchange *x, struct header *rows, size_t capacity)
 {
@@ -21,9 +22,9 @@ size_t exchange_quota_headers(struct exchange *x, struct header *rows, size_t ca
         return 0;
     if (limit >= 0) {
         int64_t seconds = (resets_ms - x->admission.now_ms + 999) / 1000;
-        rows[count++] = (struct header){SPAN("x-ratelimit-limit-requests"), number_text(x, limit)};
+        rows[count++] = (struct header){SPAN("x-ratelimit-limit-requests"), number_kept(x, limit)};
         rows[count++] = (struct header){SPAN("x-ratelimit-remaining-requests"),
-                                        number_text(x, limit > used ? limit - used : 0)};
+                                        number_kept(x, limit > used ? limit - used : 0)};
         rows[count++] = (struct header){
             SPAN("x-ratelimit-reset-requests"),
             arena_format(&x->memory, "%llds", (long long)(seconds > 0 ? seconds : 0))};
@@ -119,7 +120,9 @@ static struct span count_members(struct exchange *x, int64_t limit, int64_t rese
                         (long long)limit, resets);
 }
 
-static struct span number_text(struct exchange *x, int64_t number)
+static struct span number_kept(struct exchange *x, int64_t number)
 {
-    return arena_format(&x->memory, "%lld", (long long)number);
+    char text[NUMBER_TEXT_SIZE];
+
+    return arena_copy(&x->memory, number_text(number, text));
 }

@@ -71,7 +71,8 @@ struct exchange {
 
     const struct tier *tier;   /* borrowed from the configuration; NULL: not known yet */
     bool tier_confirmed;       /* the store said so during this request */
-    struct model_names *names; /* in the arena */
+    struct model_names *names; /* owned; gone with the bodies: a stream may go on for long */
+    struct span billed_model;  /* what is left of them */
     struct cost_bound bound;
     struct quota_look look;
     struct admission admission;

@@ -11,6 +11,7 @@ void flow_open(struct flow *flow, const uint64_t map_seed[2])
 {
     flow->pseudonyms = mac_key_make((struct span){(const char *)flow->pseudonym_key, DIGEST_SIZE});
     list_init(&flow->exchanges);
+    list_init(&flow->spare_exchanges);
     list_init(&flow->cost_jobs);
     retry_budget_init(&flow->retry_budget);
     deadline_class_open(&flow->renewal_waits, flow->loop, flow->settings->renewal_wait_ms);
@@ -55,6 +56,7 @@ bool flow_is_idle(const struct flow *flow)
 
 void flow_close(struct flow *flow)
 {
+    exchange_spares_free(flow);
     sweeper_close(&flow->sweeper);
     models_close(&flow->models);
     settlements_close(&flow->settlements);

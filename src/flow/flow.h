@@ -87,8 +87,8 @@ struct flow {
     struct retry_budget retry_budget;
     struct redis_watch watch;
 
-    struct list exchanges;
-    size_t exchange_count, drain_count;
+    struct list exchanges, spare_exchanges;
+    size_t exchange_count, spare_count, drain_count;
     struct deadline_class renewal_waits, pauses, extends;
     bool draining; /* nothing new is begun on our own account */
     bool cutting;  /* whatever still runs is told so and ends */

@@ -3,6 +3,8 @@
  * by hand: printf costs more than the rest of it. */
 #include "flow/settlement.h"
 
+#include "base/number.h"
+
 #define TEXTS(ROW) \
     ROW(user) ROW(request_id) ROW(tier) ROW(model) ROW(generation_id) ROW(budget_period) ROW(day)
 #define NUMBERS(ROW) \
@@ -11,7 +13,7 @@
     ROW(cached_tokens) \
     ROW(completion_tokens) ROW(reasoning_tokens) ROW(key_version) ROW(finished_ms)
 
-enum { NUMBER_MAX = 21 }; /* a sign, 19 digits, a tab */
+enum { NUMBER_MAX = NUMBER_TEXT_SIZE }; /* its NUL is the tab */
 
 /* The longest line: each text's NUL is its tab. */
 enum {
@@ -82,19 +84,9 @@ static char *put_text(char *at, const char *text)
 
 static char *put_number(char *at, int64_t number)
 {
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    char digits[NUMBER_MAX], *first = digits + NUMBER_MAX;
-    size_t size;
-
-    *--first = '\t';
-    do
-        *--first = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (number < 0)
-        *--first = '-';
-    size = (size_t)(digits + NUMBER_MAX - first);
-    memcpy(at, first, size);
-    return at + size;
+    at += number_text(number, at).size;
+    *at = '\t'; /* where its NUL is */
+    return at + 1;
 }
 
 static bool take_text(struct span *line, char *ret_text, size_t capacity)

@@ -1,6 +1,7 @@
 #include "io/redis.h"
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "io/redis_link.h"
 #include "io/redis_tls.h"
 #include "io/redis_watch.h"
@@ -176,7 +177,7 @@ void redis_eval(struct redis *redis, struct redis_call *call, const struct redis
                 size_t arg_count)
 {
     struct span parts[REDIS_ARGS_MAX + 3];
-    char number[24];
+    char number[NUMBER_TEXT_SIZE];
     size_t slot = 0;
 
     assert(key_count + arg_count <= REDIS_ARGS_MAX);
@@ -186,10 +187,9 @@ void redis_eval(struct redis *redis, struct redis_call *call, const struct redis
     call->script = script;
     if (!begin(redis, call))
         return;
-    snprintf(number, sizeof(number), "%zu", key_count);
     parts[0] = SPAN("EVALSHA");
     parts[1] = span_of(redis->scripts[slot].sha);
-    parts[2] = span_of(number);
+    parts[2] = number_text((int64_t)key_count, number);
     for (size_t i = 0; i < key_count; i++)
         parts[3 + i] = keys[i];
     for (size_t i = 0; i < arg_count; i++)

@@ -1,5 +1,7 @@
 #include "io/upstream_request.h"
 
+#include "base/number.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -133,12 +135,11 @@ static char *put_host(char *to, const struct origin *origin)
 
 static char *put_length(char *to, const struct upstream_ask *ask)
 {
-    char number[NUMBER_SIZE];
+    char number[NUMBER_TEXT_SIZE];
 
     if (!ask->body.size && !expects_body(ask->method))
         return to;
-    snprintf(number, sizeof(number), "%zu", ask->body.size);
-    return put_line(to, SPAN("Content-Length"), span_of(number));
+    return put_line(to, SPAN("Content-Length"), number_text((int64_t)ask->body.size, number));
 }
 
 static bool expects_body(struct span method)

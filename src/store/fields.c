@@ -1,8 +1,8 @@
 #include "store/fields.h"
 
+#include "base/number.h"
+
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 static bool word_among(struct span word, const char *const *names, size_t count, size_t *ret_index);
 
@@ -21,9 +21,7 @@ void args_add(struct store_args *args, struct span text)
 void args_add_number(struct store_args *args, int64_t number)
 {
     assert(args->count < STORE_ARGS_MAX);
-    char *text = args->numbers[args->count];
-    snprintf(text, STORE_NUMBER_SIZE, "%" PRId64, number);
-    args_add(args, span_of(text));
+    args_add(args, number_text(number, args->numbers[args->count]));
 }
 
 void args_send(const struct store_args *args, struct store *store, struct store_call *call,

@@ -1,12 +1,11 @@
 #include "store/store.h"
 
 #include "base/log.h"
+#include "base/number.h"
 #include "store/lua_scripts.h"
 #include "store/scripts.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 static const struct redis_script scripts[] = {
 #define ROW(name) [SCRIPT_##name] = {#name, lua_##name},
@@ -68,8 +67,7 @@ struct span store_now_arg(const struct store *store, char ret_text[24])
 {
     int64_t now_ms = store->clock_by_hand ? loop_wall_ms(store->loop) : 0;
 
-    snprintf(ret_text, 24, "%" PRId64, now_ms);
-    return span_of(ret_text);
+    return number_text(now_ms, ret_text);
 }
 
 static void prepare(struct store *store, struct store_call *call, struct turn *wake,
