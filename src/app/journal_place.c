@@ -8,7 +8,13 @@
 enum { PLACES_MAX = 64 };
 
 static bool place_name(const char *directory, int place, char ret_path[512]);
+static bool move_lines(struct journal *from, struct journal *to);
 static void move_line(struct span line, void *context);
+
+struct move {
+    struct journal *to;
+    bool whole;
+};
 
 struct journal *journal_place_take(const char *directory, char ret_error[160])
 {
@@ -25,8 +31,8 @@ struct journal *journal_place_take(const char *directory, char ret_error[160])
             ours = ours ? ours : found;
             continue;
         }
-        journal_each(found, move_line, ours);
-        journal_empty(found);
+        if (move_lines(found, ours))
+            journal_empty(found);
         journal_close(found);
     }
     return ours;
@@ -37,11 +43,24 @@ static bool place_name(const char *directory, int place, char ret_path[512])
     return snprintf(ret_path, 512, "%s/journal-%d", directory, place) < 512;
 }
 
+/* False: some could not be written; they stay where they are, and those that could are told "already" next time. */
+static bool move_lines(struct journal *from, struct journal *to)
+{
+    struct move move = {to, true};
+
+    journal_each(from, move_line, &move);
+    return move.whole;
+}
+
 static void move_line(struct span line, void *context)
 {
+    struct move *move = context;
     char text[4096];
 
     if (line.size + 2 <= sizeof(text))
-        journal_append(context, (struct span){text, (size_t)snprintf(text, sizeof(text), "%.*s\n",
-                                                                     SPAN_PRINT(line))});
+        move->whole =
+            journal_append(move->to,
+                           (struct span){text, (size_t)snprintf(text, sizeof(text), "%.*s\n",
+                                                                SPAN_PRINT(line))}) &&
+            move->whole;
 }

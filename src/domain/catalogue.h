@@ -6,12 +6,13 @@
  *           price".
  * Source    openrouter-api 2 (pricing: decimal strings, overrides, "-1" is unknown), design 5.1 (the hold is an upper
  *           bound). The prices are those GET /models tells; what a server tool or an unknown plugin spends is told
- *           nowhere, so the tier's hold for unknown models stands for each.
+ *           nowhere, nor what reading a document does, so the tier's hold for unknown models stands for each.
  */
 #ifndef KEYTURN_DOMAIN_CATALOGUE_H
 #define KEYTURN_DOMAIN_CATALOGUE_H
 
 #include "base/buffer.h"
+#include "domain/media.h"
 #include "domain/model_names.h"
 
 struct model_price {
@@ -37,8 +38,8 @@ bool catalogue_print_for(const struct catalogue *catalogue, const struct tier *t
 
 /* What a request can cost at most, split so that the output part can be shrunk. */
 struct cost_bound {
-    /* Prompt (its bytes as tokens, no more than the context), per-request fees, images, searches, extras; -1: no known
-     * price. */
+    /* Prompt (its bytes as tokens, no more than the context; all of the context when a document is named by URL),
+     * per-request fees, images, searches, extras; -1: no known price. */
     int64_t base_nano_usd;
     int64_t output_pico;   /* of one output token; the dearest of the named models */
     int64_t output_tokens; /* that may come: asked for, capped by tier and model; sure once sent */
@@ -48,7 +49,7 @@ struct cost_bound {
 /* asked_tokens: the client's own cap; less than 1 for none. */
 struct cost_bound catalogue_bound(const struct catalogue *catalogue,
                                   const struct model_names *names, size_t body_bytes,
-                                  size_t image_count, int64_t asked_tokens,
+                                  struct media media, int64_t asked_tokens,
                                   const struct tier *tier);
 /* Rounded up; saturates; -1: no known price. */
 int64_t cost_bound_total(const struct cost_bound *bound);

@@ -8,21 +8,23 @@ enum {
     SEARCH_NANO_USD =
         20000000, /* five results at 4 USD a thousand, where the model tells no more */
     OUTPUT_TOKENS_UNTOLD = 128 * 1024, /* nobody knows any limit */
+    CONTEXT_TOKENS_UNTOLD = 1024 * 1024,
 };
 
 /* What may be spent besides the model that answers. */
 struct extras {
     bool search;
-    size_t unknown; /* so many tools and plugins whose spending nobody tells */
+    size_t unknown; /* so many tools, plugins and documents whose spending nobody tells */
 };
 
 struct size {
-    size_t body_bytes, image_count;
+    size_t body_bytes;
+    struct media media;
 };
 
 __extension__ typedef unsigned __int128 wide;
 
-static struct extras extras_of(const struct model_names *names);
+static struct extras extras_of(const struct model_names *names, size_t document_count);
 static bool price_is_known(const struct model_price *price);
 static bool price_is_zero(const struct model_price *price);
 static int64_t base_of(const struct model_price *price, struct size size, bool search);
@@ -35,10 +37,10 @@ static wide nano_of(wide pico);
 
 struct cost_bound catalogue_bound(const struct catalogue *catalogue,
                                   const struct model_names *names, size_t body_bytes,
-                                  size_t image_count, int64_t asked_tokens, const struct tier *tier)
+                                  struct media media, int64_t asked_tokens, const struct tier *tier)
 {
     struct cost_bound bound = {.output_given = asked_tokens > 0, .free = true};
-    struct extras extras = extras_of(names);
+    struct extras extras = extras_of(names, media.documents);
     bool known = catalogue && !names->none;
     size_t billed = 0;
 
@@ -53,7 +55,7 @@ struct cost_bound catalogue_bound(const struct catalogue *catalogue,
             larger(bound.output_tokens, output_tokens_of(&price, asked_tokens, tier));
         if (!known)
             continue;
-        struct size size = {body_bytes, image_count};
+        struct size size = {body_bytes, media};
         bound.base_nano_usd = larger(bound.base_nano_usd, base_of(&price, size, extras.search));
         bound.output_pico = larger(bound.output_pico, price.completion_pico);
         bound.free = bound.free && price_is_zero(&price);
@@ -90,9 +92,9 @@ int64_t cost_bound_tokens(const struct cost_bound *bound, int64_t amount_nano_us
     return tokens < bound->output_tokens ? tokens : bound->output_tokens;
 }
 
-static struct extras extras_of(const struct model_names *names)
+static struct extras extras_of(const struct model_names *names, size_t document_count)
 {
-    struct extras extras = {false, 0};
+    struct extras extras = {false, document_count}; /* reading pages is priced beside the model */
 
     for (size_t i = 0; i < names->count; i++) {
         struct span name = span_of(names->names[i]);
@@ -118,20 +120,24 @@ static bool price_is_zero(const struct model_price *price)
            price->image_nano <= 0 && price->web_search_nano <= 0;
 }
 
-/* No prompt has more tokens than bytes, nor than the context takes. An image told at 0 is told as tokens. */
+/* No prompt has more tokens than bytes, nor than the context takes. An image told at 0 is told as tokens.
+ * How long a document is that the body only names, nobody knows: it may fill the context. */
 static int64_t base_of(const struct model_price *price, struct size size, bool search)
 {
     wide tokens = size.body_bytes, fees = (uint64_t)price->request_nano;
 
     if (price->image_nano > 0)
-        fees += (wide)size.image_count * (uint64_t)price->image_nano;
+        fees += (wide)size.media.images * (uint64_t)price->image_nano;
     else
-        tokens += (wide)size.image_count * IMAGE_TOKENS;
+        tokens += (wide)size.media.images * IMAGE_TOKENS;
     if (search) {
         fees += (uint64_t)larger(price->web_search_nano, SEARCH_NANO_USD);
         tokens += SEARCH_TOKENS;
     }
     tokens = (uint64_t)saturated(tokens);
+    if (size.media.documents > 0)
+        tokens =
+            (uint64_t)larger((int64_t)tokens, larger(price->context_tokens, CONTEXT_TOKENS_UNTOLD));
     if (price->context_tokens > 0 && tokens > (uint64_t)price->context_tokens)
         tokens = (uint64_t)price->context_tokens;
     return saturated(fees + nano_of(tokens * (uint64_t)price->prompt_pico));

@@ -20,6 +20,7 @@ static void take_hidden_status(struct exchange *x);
 static enum verdict ended_without_head(struct exchange *x);
 static enum verdict key_was_refused(struct exchange *x);
 static enum verdict retry_hinted_or_tell(struct exchange *x);
+static enum verdict money_is_gone(struct exchange *x, const char *what);
 
 static const struct upstream_events events = {on_head, on_body, on_end};
 
@@ -105,17 +106,16 @@ enum verdict exchange_got_error(struct exchange *x)
     case UPSTREAM_ERROR_BYOK_AUTH:
         return exchange_fail(x, FAULT_PROVIDER_REFUSED);
     case UPSTREAM_ERROR_KEY_LIMIT: /* the ledger let it through: it may be out of date */
-        if (x->shared_key || x->limit_met || x->sent)
+        if (x->shared_key)
+            return money_is_gone(x, "the shared key OPENROUTER_API_KEY has met its own limit at "
+                                    "OpenRouter: raise it; its users get 503 until then");
+        if (x->limit_met || x->sent)
             return exchange_fail(x, FAULT_QUOTA_SPENT);
         x->limit_met = true;
         return exchange_go(x, EXCHANGE_AT_ask_renewal);
     case UPSTREAM_ERROR_CREDITS:
-        metric_add(x->flow->metrics, MEASURE_OUT_OF_CREDITS, 0, 0, 1);
-        log_error(
-            x->flow->log,
-            "the OpenRouter account is out of credits: add credits; requests get 503 until then",
-            log_text("request_id", x->request_id));
-        return exchange_fail(x, FAULT_OUT_OF_CREDITS);
+        return money_is_gone(x, "the OpenRouter account is out of credits: add credits; requests "
+                                "get 503 until then");
     case UPSTREAM_ERROR_RATE:
     case UPSTREAM_ERROR_BUSY:
         if (x->error.free_window != FREE_WINDOW_NONE)
@@ -181,6 +181,7 @@ static void on_head(struct upstream_call *call, const struct upstream_head *head
     struct upstream_record *up = &x->up;
 
     up->status = head->status;
+    up->is_answer = head->status / 100 == 2;
     up->body_size = head->body_size;
     for (size_t i = 0; i < head->headers.count && up->header_count < PASSED_HEADERS_MAX; i++) {
         const struct header *field = &head->headers.rows[i];
@@ -236,8 +237,8 @@ static bool compose_body(struct exchange *x)
 {
     char pseudonym[PSEUDONYM_SIZE + 1];
     int cap = dialect_row(x->dialect)->cap;
-    bool priced =
-        x->bound.base_nano_usd >= 0 && x->bound.output_pico > 0 && x->tier->limit_nano_usd >= 0;
+    bool priced = x->bound.base_nano_usd >= 0 && x->bound.output_pico > 0 &&
+                  x->admission.view.limit_nano_usd >= 0; /* the user's own, too */
     struct body_edits edits = {.pseudonym = flow_pseudonym(x->flow, span_of(x->user), pseudonym),
                                .cap = (enum output_cap)cap,
                                .cap_tokens = -1};
@@ -274,6 +275,7 @@ static void forget_answer(struct exchange *x)
 
     buffer_consume(&held, buffer_size(&held));
     x->up = (struct upstream_record){.held = held};
+    usage_meter_init(&x->meter, x->dialect, false); /* nothing of an earlier try is this one's */
 }
 
 /* As if it had come with that status. One that tells a cost was worked on: that is looked up, and it is not tried again. */
@@ -337,6 +339,17 @@ static enum verdict retry_hinted_or_tell(struct exchange *x)
     if (soon && upstream_error_is_unprocessed(x->up.status) && exchange_may_retry(x))
         return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
     if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
-        return exchange_fail(x, FAULT_BUDGET_HELD);
+        return exchange_fail_because(x, FAULT_BUDGET_HELD,
+                                     SPAN("OpenRouter holds what the account has left for requests "
+                                          "under way. Retry when some have ended."),
+                                     SPAN_NONE);
     return exchange_go(x, EXCHANGE_AT_answer_error);
+}
+
+/* The operator's money, not the user's. */
+static enum verdict money_is_gone(struct exchange *x, const char *what)
+{
+    metric_add(x->flow->metrics, MEASURE_OUT_OF_CREDITS, 0, 0, 1);
+    log_error(x->flow->log, what, log_text("request_id", x->request_id));
+    return exchange_fail(x, FAULT_OUT_OF_CREDITS);
 }

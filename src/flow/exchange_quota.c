@@ -1,5 +1,6 @@
 /* Rows of the exchange: what tier, which models, and the hold: the promise that money is there. */
 #include "base/alloc.h"
+#include "domain/media.h"
 #include "flow/exchange_way.h"
 #include "flow/reaper.h"
 
@@ -9,7 +10,6 @@ static enum verdict tier_is(struct exchange *x, struct span name);
 static enum verdict confirm_tier(struct exchange *x);
 static enum verdict model_is_refused(struct exchange *x, const char *model);
 static struct admit_ask compose_ask(struct exchange *x);
-static size_t count_images(struct span body);
 static enum verdict granted(struct exchange *x);
 static void on_extend_turn(struct turn *turn);
 static enum fault fault_of(enum admit_verdict verdict);
@@ -202,7 +202,7 @@ static struct admit_ask compose_ask(struct exchange *x)
 
     x->bound = (struct cost_bound){.base_nano_usd = -1};
     if (flow->models.catalogue)
-        x->bound = catalogue_bound(flow->models.catalogue, x->names, body.size, count_images(body),
+        x->bound = catalogue_bound(flow->models.catalogue, x->names, body.size, media_count(body),
                                    inference_body_asked(&x->parsed), x->tier);
     if (x->bound.base_nano_usd < 0) {
         ask.hold_nano_usd = ask.least_nano_usd = x->tier->unknown_model_hold_nano_usd;
@@ -217,19 +217,6 @@ static struct admit_ask compose_ask(struct exchange *x)
         ask.least_nano_usd = cost_bound_total(&least);
     }
     return ask;
-}
-
-static size_t count_images(struct span body)
-{
-    const struct span word = SPAN("\"image_url\"");
-    const char *at = body.at, *end = body.at + body.size;
-    size_t count = 0;
-
-    while ((at = memmem(at, (size_t)(end - at), word.at, word.size))) {
-        count++;
-        at += word.size;
-    }
-    return count;
 }
 
 static enum verdict granted(struct exchange *x)

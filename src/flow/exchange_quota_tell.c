@@ -98,6 +98,8 @@ static struct span budget_members(struct exchange *x)
     const struct quota_view *view = &x->admission.view;
     char limit[32], remaining[32], resets[CLOCK_TEXT_SIZE];
 
+    if (view->limit_nano_usd < 0) /* it was OpenRouter's */
+        return SPAN_NONE;
     nano_usd_text(view->limit_nano_usd, limit);
     nano_usd_text(view->remaining_nano_usd, remaining);
     clock_text(view->budget_resets_ms, resets);

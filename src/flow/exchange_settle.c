@@ -11,7 +11,7 @@ void exchange_settle_hold(struct exchange *x)
     const struct open_key *key = keyring_find(&flow->keyring, span_of(x->user));
     struct settlement_record record = compose(x);
     int64_t bill = usage_bill(&x->meter.usage);
-    bool answered = x->up.status / 100 == 2;
+    bool answered = x->up.is_answer;
     bool nothing_came = x->meter.usage.failed && !x->meter.usage.delivered && answered;
 
     if (!x->sent) {
@@ -35,7 +35,7 @@ void exchange_settle_hold(struct exchange *x)
 static struct settlement_record compose(struct exchange *x)
 {
     const struct usage *usage = &x->meter.usage;
-    bool known = x->up.status / 100 == 2;
+    bool known = x->up.is_answer;
     struct settlement_record record = {
         .prompt_tokens = known ? usage->prompt_tokens : -1,
         .cached_tokens = known ? usage->cached_tokens : -1,

@@ -33,7 +33,8 @@ enum {
 
 /* What the upstream told, recorded by its callbacks. */
 struct upstream_record {
-    int status; /* 0: no head yet */
+    int status;     /* 0: no head yet; of an error in an answer the error's own */
+    bool is_answer; /* its head said that it had worked: the meter was fed */
     struct header headers[PASSED_HEADERS_MAX];
     size_t header_count;
     int64_t body_size;

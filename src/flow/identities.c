@@ -185,6 +185,10 @@ static void on_entry_turn(struct turn *turn)
         return;
     }
     entry->loading = false;
+    if (entry->stale && !entry->identities->blind && entry->load.call.end == STORE_OK) {
+        entry_load(entry); /* it changed while we read it: what we read may be what it was before */
+        return;
+    }
     while ((node = list_first(&entry->waiters))) {
         struct identity_ask *ask = container_of(node, struct identity_ask, link);
         list_remove(node);

@@ -6,6 +6,8 @@
 #include <assert.h>
 
 enum { LINE_MAX_BYTES = 2048, PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 2000 };
+/* Redis knows a settled request for 48 h: what is older than that would be charged twice. */
+enum { REPLAYED_MAX_MS = 47 * 3600 * 1000 };
 
 struct settlement {
     struct list link;
@@ -166,7 +168,7 @@ static void finished(struct settlement *s)
     metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
                s->settle.already ? 0 : s->record.cost_nano_usd);
     settled_keep(settlements, &s->record);
-    if (s->journalled && --settlements->journalled == 0)
+    if (s->journalled && --settlements->journalled == 0 && !settlements->journal_is_torn)
         journal_empty(settlements->journal);
     if (wait) {
         wait->settlement = NULL;
@@ -185,8 +187,22 @@ static void replay_line(struct span line, void *context)
     struct settlement_record record;
     struct settlement *s;
 
-    if (!settlement_read(line, &record))
+    if (!settlement_read(line, &record)) {
+        settlements->journal_is_torn = true;
+        log_error(settlements->flow->log,
+                  "a line of the journal cannot be read; the file is kept, and the request is "
+                  "settled by whoever sweeps, if its hold is still there",
+                  log_int("bytes", (int64_t)line.size));
         return;
+    }
+    if (loop_wall_ms(settlements->flow->loop) - record.finished_ms > REPLAYED_MAX_MS) {
+        log_error(settlements->flow->log,
+                  "a settlement in the journal is too old to be asked again: Redis may not know "
+                  "any more that it was settled. Compare it with `keyturn usage`",
+                  log_text("request_id", record.request_id), log_text("user", record.user),
+                  log_int("cost_nano_usd", record.cost_nano_usd));
+        return;
+    }
     s = begin(settlements, &record);
     s->journalled = true;
     settlements->journalled++;

@@ -35,6 +35,7 @@ struct settlements {
     struct journal *journal; /* borrowed; NULL: none is kept */
     struct list under_way;
     size_t count, journalled;
+    bool journal_is_torn; /* it has lines nobody can read: it is kept for people */
     struct settled_lines settled;
 };
 

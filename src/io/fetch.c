@@ -26,6 +26,7 @@ struct fetch_flight {
     struct turn too_large;
 };
 
+static uint64_t owner_of(const struct secret *bearer);
 static void on_head(struct upstream_call *call, const struct upstream_head *head);
 static bool on_body(struct upstream_call *call, struct span bytes);
 static void on_end(struct upstream_call *call, enum upstream_end end);
@@ -98,6 +99,7 @@ void fetch_start(struct fetcher *fetcher, struct fetch_call *call, const char *m
                                           .path = path,
                                           .headers = {fields, body.size ? FIELDS : 1},
                                           .bearer = bearer,
+                                          .owner = owner_of(bearer),
                                           .body = buffer_view(&flight->body),
                                           .head_ms = total_ms,
                                           .idle_ms = total_ms});
@@ -218,4 +220,15 @@ static int64_t retry_after(const struct loop *loop, struct span value)
     if (seconds < 0)
         return -1;
     return seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S;
+}
+
+/* FNV-1a of the credential: answers to one user's key and another's do not meet on a connection. */
+static uint64_t owner_of(const struct secret *bearer)
+{
+    struct span bytes = bearer ? secret_reveal(bearer) : SPAN_NONE;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < bytes.size; i++)
+        hash = (hash ^ (unsigned char)bytes.at[i]) * UINT64_C(0x100000001b3);
+    return hash;
 }

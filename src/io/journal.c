@@ -60,7 +60,16 @@ void journal_each(struct journal *journal, void (*visit)(struct span line, void 
 
 bool journal_append(struct journal *journal, struct span line)
 {
-    return write(journal->fd, line.at, line.size) == (ssize_t)line.size;
+    ssize_t written = write(journal->fd, line.at, line.size);
+
+    if (written == (ssize_t)line.size)
+        return true;
+    if (written > 0) { /* a piece would spoil the next line */
+        off_t end = lseek(journal->fd, 0, SEEK_END);
+        int failed = ftruncate(journal->fd, end - written);
+        (void)failed; /* then the next line is read as a broken one, and told */
+    }
+    return false;
 }
 
 void journal_empty(struct journal *journal)

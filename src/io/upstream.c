@@ -10,6 +10,7 @@
 
 enum { FRESH_MS = 30 * 1000, KEEP_MS = 60 * 60 * 1000, RETRY_MS = 1000, LOG_EVERY_MS = 1000 };
 
+static struct deadline_class *heads_of(struct upstream *upstream, uint64_t head_ms);
 static struct upstream_flight *flight_take(struct upstream *upstream);
 static struct upstream_flight *flight_open(struct upstream *upstream);
 static void flight_give_back(struct upstream_flight *flight);
@@ -53,7 +54,9 @@ struct upstream *upstream_open(struct loop *loop, struct log *log,
     list_init(&upstream->resumed);
     turn_init(&upstream->launch, on_launch);
     turn_init(&upstream->resume, on_resume);
-    deadline_class_open(&upstream->heads, loop, 0);
+    deadline_class_open(&upstream->queue, loop, upstream->queue_ms);
+    for (int i = 0; i < UPSTREAM_HEAD_CLASSES; i++)
+        deadline_class_open(&upstream->heads[i], loop, 0);
     deadline_class_open(&upstream->pieces, loop, 0);
     upstream_connector_open(&upstream->connector, loop);
     upstream_pool_open(&upstream->pool, loop, settings->idle_connection_ms, upstream->room);
@@ -74,7 +77,9 @@ void upstream_close(struct upstream *upstream)
     upstream->resolver = NULL;
     turn_cancel(&upstream->launch);
     turn_cancel(&upstream->resume);
-    deadline_class_close(&upstream->heads);
+    deadline_class_close(&upstream->queue);
+    for (int i = 0; i < UPSTREAM_HEAD_CLASSES; i++)
+        deadline_class_close(&upstream->heads[i]);
     deadline_class_close(&upstream->pieces);
 }
 
@@ -109,7 +114,7 @@ void upstream_start(struct upstream *upstream, struct upstream_call *call,
     upstream_answer_begin(&flight->answer, call, flight->request.asked_head);
     list_append(&upstream->waiting, &flight->link);
     upstream->waiting_count++;
-    deadline_join_in(&upstream->heads, &flight->deadline, upstream->queue_ms);
+    deadline_join(&upstream->queue, &flight->deadline);
     loop_post(upstream->loop, &upstream->launch);
 }
 
@@ -197,7 +202,7 @@ static void flight_give_back(struct upstream_flight *flight)
         upstream->waiting_count--;
     upstream_request_done(&flight->request);
     upstream_answer_done(&flight->answer);
-    buffer_done(&flight->rest);
+    buffer_wipe(&flight->rest);
     flight->call = NULL;
     flight->is_flying = flight->paused = flight->cannot_send = false;
     if (upstream->spare_count < upstream->calls_max) {
@@ -250,7 +255,7 @@ static void fly(struct upstream_flight *flight)
     upstream->flying_count++;
     flight->is_flying = true;
     flight->generation = resolver_generation(upstream->resolver);
-    deadline_join_in(&upstream->heads, &flight->deadline, flight->head_ms);
+    deadline_join_in(heads_of(upstream, flight->head_ms), &flight->deadline, flight->head_ms);
     connection = upstream_pool_take(&upstream->pool, flight->owner, flight->generation);
     if (!connection) {
         connect_anew(flight);
@@ -344,4 +349,16 @@ static void log_failure(struct upstream_flight *flight, enum upstream_end end, c
              log_int("unlogged_before", (int64_t)upstream->unlogged));
     upstream->log_again_ms = now_ms + LOG_EVERY_MS;
     upstream->unlogged = 0;
+}
+
+/* The last one takes all that come after the first few. */
+static struct deadline_class *heads_of(struct upstream *upstream, uint64_t head_ms)
+{
+    int i = 0;
+
+    while (i < UPSTREAM_HEAD_CLASSES - 1 && upstream->heads_ms[i] &&
+           upstream->heads_ms[i] != head_ms)
+        i++;
+    upstream->heads_ms[i] = head_ms;
+    return &upstream->heads[i];
 }

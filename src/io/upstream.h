@@ -36,7 +36,8 @@ struct upstream_ask {
     struct headers headers; /* copied; not Host, Content-Length, Authorization */
     const struct secret *bearer; /* copied; NULL: no Authorization */
     struct span body;            /* borrowed until the call has ended; sent once */
-    uint64_t owner;   /* who asks; a connection rests before another owner may have it. 0: nobody */
+    uint64_t
+        owner; /* who asks; a connection rests before another owner may have it. 0: one like any other */
     uint64_t head_ms; /* until the answer's head */
     uint64_t idle_ms; /* between pieces of the answer; not counted while paused */
 };

@@ -17,6 +17,7 @@ struct upstream_attempt {
     struct curl_slist connect_to_list;
 };
 
+static bool is_address_to_blame(CURLcode code);
 static void lock_protocol(CURL *easy, const struct upstream_connector *connector);
 static void lock_tls(CURL *easy, const struct upstream_connector *connector);
 static void set_if_known(CURLcode code);
@@ -173,7 +174,7 @@ static void on_transfer_end(struct curl_transfer *transfer, CURLcode code, int f
     snprintf(reason, sizeof(reason), "%s",
              attempt->error[0] ? attempt->error : curl_easy_strerror(code));
     connected.reason = reason;
-    connected.is_unreachable = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT;
+    connected.is_unreachable = is_address_to_blame(code);
     if (fd >= 0) {
         connector->made++;
         connected.session = attempt->session;
@@ -189,4 +190,11 @@ static void attempt_free(struct upstream_attempt *attempt)
         SSL_free(attempt->session);
     curl_easy_cleanup(attempt->transfer.easy);
     must_free(attempt);
+}
+
+/* Nobody there, or somebody who is not the origin: another address of it may do. */
+static bool is_address_to_blame(CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
+           code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION;
 }

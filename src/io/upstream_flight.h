@@ -21,6 +21,8 @@
 #include "io/upstream_pool.h"
 #include "io/upstream_request.h"
 
+enum { UPSTREAM_HEAD_CLASSES = 4 };
+
 struct upstream {
     struct loop *loop; /* borrowed */
     struct log *log;   /* borrowed */
@@ -34,7 +36,10 @@ struct upstream {
     struct list waiting, flying, spare, resumed;
     size_t waiting_count, flying_count, spare_count;
     struct turn launch, resume;
-    struct deadline_class heads, pieces;
+    struct deadline_class queue, pieces;
+    struct deadline_class
+        heads[UPSTREAM_HEAD_CLASSES];         /* one for each patience: joining is appending */
+    uint64_t heads_ms[UPSTREAM_HEAD_CLASSES]; /* 0: not used yet */
     uint64_t reused;
     uint64_t log_again_ms, unlogged; /* failures are logged once a second at most */
     char *room;                      /* what is read is parsed in here at once */

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { describe, test } from 'node:test';
-import { assertFault, bodyOf, events, inWorld, isSanitized, pause, until } from './harness.mjs';
+import { assertFault, bodyOf, call, events, inWorld, isSanitized, pause, until } from './harness.mjs';
 import { settled, sumOf, upstreamRows, usageTold, withSettings } from '../proof/figures.mjs';
 import { Relay } from '../proof/relay.mjs';
 import { all, budget, COMPLETION, counts, FREE, holdOf, MODEL, PROMPT, standard, tiers, usd } from './plans.mjs';
@@ -133,6 +133,27 @@ describe('admission', { concurrency: 1 }, () => {
         assert.deepEqual([refusal.json.error.limit_nano_usd, refusal.json.error.remaining_nano_usd], [limit, limit - spent]);
         const reset = new Date(refusal.json.error.reset_at);
         assert.deepEqual([reset.getUTCDate(), reset.getUTCHours(), reset > new Date()], [1, 0, true]);
+    }));
+
+    test('a user\'s own limit on a tier without one: the answer gets shorter all the same', inWorld({ instances: 0 }, async world => {
+        const body = { ...bodyOf('/v1/chat/completions'), max_tokens: 500 }, fits = 40;
+        const [one] = await withSettings(world, standard({ limit_usd: -1, max_output_tokens: 500 })), token = await world.service(), as = 'alice';
+        await warm(one, token, [as]);
+        await world.redis.ask('HSET', `kt:{u:${as}}:user`, 'o_limit_nano_usd', holdOf(body, fits));
+        const answer = await one.chat({ token, as, body });
+        assert.equal(answer.status, 200, answer.text);
+        assert.equal(answer.json.usage.completion_tokens, fits, 'max_tokens is what the limit pays for');
+        await assertBooksAreTheBill(world, [as]);
+    }));
+
+    test('the shared key meets its own limit: that is the operator\'s to mend, not the user\'s budget', inWorld({ instances: 0 }, async world => {
+        const key = await call(world.sim.origin, 'POST', '/api/v1/keys', { token: world.managementKey, body: { name: 'shared', limit: 0.0001 } });
+        assert.equal(key.status, 201, key.text);
+        const [one] = await withSettings(world, standard({ limit_usd: 1, key: 'shared' }), { env: { OPENROUTER_API_KEY: key.json.key } }), token = await world.service();
+        let answer;
+        for (let i = 0; i < 5; i++) answer = await one.chat({ token, as: 'alice' });
+        assertFault(answer, 503, 'out_of_credits');
+        assert.ok(one.logs(/OPENROUTER_API_KEY has met its own limit/).length);
     }));
 
     test('#4 money says 0 or nonsense: a cost above its hold is booked whole, shows as debt, and the next is refused', inWorld({ instances: 0 }, async world => {

@@ -54,10 +54,16 @@ static struct model_price price_in(const char *pricing)
     return price_of("a/b");
 }
 
-static struct cost_bound bound_of(const char *body, size_t bytes, size_t images, int64_t asked)
+static struct cost_bound bound_with(const char *body, size_t bytes, struct media media,
+                                    int64_t asked)
 {
     assert_int_equal(model_names_read(span_of(body), &names), NAMES_FINE);
-    return catalogue_bound(catalogue, &names, bytes, images, asked, tier);
+    return catalogue_bound(catalogue, &names, bytes, media, asked, tier);
+}
+
+static struct cost_bound bound_of(const char *body, size_t bytes, size_t images, int64_t asked)
+{
+    return bound_with(body, bytes, (struct media){.images = images}, asked);
 }
 
 static void test_pico(void **state)
@@ -364,6 +370,39 @@ static void test_images(void **state)
     assert_int_equal(bound_of("{\"model\":\"a/zero\"}", 5, 3, -1).base_nano_usd, 20000000);
 }
 
+/* They may fill the context, and reading each is priced beside the model. */
+static void test_documents(void **state)
+{
+    (void)state;
+    const struct media one = {.documents = 1}, most = {.documents = SIZE_MAX};
+    const int64_t each = tier->unknown_model_hold_nano_usd, whole = 1024 * 1024;
+    struct cost_bound bound;
+
+    assert_true(each > 0);
+    read_list(LIST(MODEL("a/told", PRICE("1e-6", "0"), ",\"context_length\":20000") "," MODEL(
+        "a/vast", PRICE("1e-6", "0"),
+        ",\"context_length\":2000000") "," MODEL("a/untold", PRICE("1e-6", "0"),
+                                                 "") "," MODEL("a/b:free", PRICE("0", "0"), "")));
+    assert_int_equal(bound_with("{\"model\":\"a/told\"}", 5, one, -1).base_nano_usd,
+                     20000 * INT64_C(1000) + each);
+    assert_int_equal(bound_with("{\"model\":\"a/vast\"}", 5, one, -1).base_nano_usd,
+                     2000000 * INT64_C(1000) + each);
+    assert_int_equal(bound_with("{\"model\":\"a/untold\"}", 5, one, -1).base_nano_usd,
+                     whole * 1000 + each);
+    assert_int_equal(bound_with("{\"model\":\"a/untold\"}", 2000000, one, -1).base_nano_usd,
+                     2000000 * INT64_C(1000) + each);
+    assert_int_equal(
+        bound_with("{\"model\":\"a/told\"}", 5, (struct media){2, 3}, -1).base_nano_usd,
+        20000 * INT64_C(1000) + 3 * each);
+    bound = bound_with("{\"model\":\"a/b:free\"}", 5, one, -1);
+    assert_int_equal(bound.base_nano_usd, each);
+    assert_false(bound.free);
+    assert_int_equal(bound_with("{\"model\":\"a/told\"}", 5, most, -1).base_nano_usd, INT64_MAX);
+    tier->unknown_model_hold_nano_usd = UNLIMITED;
+    assert_int_equal(bound_with("{\"model\":\"a/told\"}", 5, most, -1).base_nano_usd,
+                     20000 * INT64_C(1000));
+}
+
 static void test_extras(void **state)
 {
     (void)state;
@@ -545,6 +584,7 @@ int main(void)
         TEST(test_output_tokens),
         TEST(test_fallbacks),
         TEST(test_images),
+        TEST(test_documents),
         TEST(test_extras),
         TEST(test_free_models),
         TEST(test_nothing_overflows),
