@@ -102,7 +102,7 @@ static void buffer_move(struct buffer *b, size_t needed)
         memmove(b->memory, b->memory + b->head, live);
     } else {
         size_t capacity = capacity_for(b, needed);
-        char *memory = must_alloc(capacity);
+        char *memory = must_resize(NULL, capacity);
         if (b->memory)
             memcpy(memory, b->memory + b->head, live);
         wipe(b->memory, b->capacity);

@@ -2,6 +2,10 @@
 
 #include "domain/json_text.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* What the walk waits for next; the last three end it. */
 enum want {
     WANT_VALUE,
@@ -38,6 +42,7 @@ static bool take_number(struct walk *w);
 static bool take_digits(struct walk *w);
 static bool take_string(struct walk *w, bool *ret_escaped);
 static void skip_plain(struct walk *w);
+static bool is_plain(unsigned char c);
 static bool take_escape(struct walk *w);
 static bool take_utf8_run(struct walk *w);
 static size_t utf8_size(const unsigned char *at, size_t left);
@@ -269,6 +274,29 @@ static bool take_string(struct walk *w, bool *ret_escaped)
     }
 }
 
+#ifdef __SSE2__
+/* Sixteen bytes at a time; a byte beyond ASCII is negative, so one comparison finds it and the controls. */
+static void skip_plain(struct walk *w)
+{
+    const __m128i blank = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"');
+    const __m128i escape = _mm_set1_epi8('\\');
+
+    while (w->end - w->at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)w->at);
+        __m128i ends =
+            _mm_or_si128(_mm_cmplt_epi8(bytes, blank),
+                         _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)));
+        unsigned found = (unsigned)_mm_movemask_epi8(ends);
+        if (found) {
+            w->at += __builtin_ctz(found);
+            return;
+        }
+        w->at += 16;
+    }
+    while (w->at < w->end && is_plain(*w->at))
+        w->at++;
+}
+#else
 /* Eight bytes at a time while none of them is a control, a quote, a backslash or beyond ASCII. */
 static void skip_plain(struct walk *w)
 {
@@ -281,8 +309,14 @@ static void skip_plain(struct walk *w)
             break;
         w->at += 8;
     }
-    while (w->at < w->end && *w->at >= 0x20 && *w->at < 0x80 && *w->at != '"' && *w->at != '\\')
+    while (w->at < w->end && is_plain(*w->at))
         w->at++;
+}
+#endif
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
 static bool take_escape(struct walk *w)

@@ -228,6 +228,7 @@ static void copy_head(struct exchange *x, const struct request_head *head)
             x->passed[x->passed_count++] = (struct header){arena_copy(&x->memory, field->name),
                                                            arena_copy(&x->memory, field->value)};
     }
+    x->body_size = head->body_size;
     caller_read(&x->caller, head->headers);
     x->wants_comment = exchange_wants_comment(x, head->headers);
     if (request_id_is_fine(id))

@@ -1,12 +1,13 @@
 /* Rows of the exchange: who is it, what do they ask, may they, with what key. */
 #include "flow/exchange_way.h"
 
-enum { AHEAD_EVERY_MS = 30000, OUTAGE_PAUSE_MS = 500 };
+enum { AHEAD_EVERY_MS = 30000, OUTAGE_PAUSE_MS = 500, BODY_AT_ONCE_MAX = 256 * 1024 };
 
 static int64_t ahead_ms(const struct exchange *x);
 static bool wants_higher_limit(const struct exchange *x);
 static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason);
 static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome outcome);
+static size_t size_at_once(int64_t announced);
 static enum verdict name_end_user(struct exchange *x);
 static enum verdict caller_is_refused(struct exchange *x);
 
@@ -35,6 +36,8 @@ enum verdict exchange_ask_body(struct exchange *x)
 {
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
+    if (x->body_size > 0) /* at once what is of usual size: growing copies it again and again */
+        buffer_room(&x->body, size_at_once(x->body_size));
     x->at = EXCHANGE_AT_got_body;
     client_want_body(x->client);
     return GO_ON;
@@ -203,6 +206,11 @@ static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome ou
         x->limit_met = false;
     }
     return exchange_go(x, EXCHANGE_AT_ask_key);
+}
+
+static size_t size_at_once(int64_t announced)
+{
+    return announced < BODY_AT_ONCE_MAX ? (size_t)announced : BODY_AT_ONCE_MAX;
 }
 
 /* Never more than a quarter of a key's life. */

@@ -67,6 +67,7 @@ struct exchange {
 
     struct buffer body, sent_body; /* as it came, as it goes */
     struct inference_body parsed;
+    int64_t body_size; /* as announced; -1: not */
     bool body_complete;
     enum fault body_fault;
 
