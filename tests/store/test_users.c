@@ -16,7 +16,7 @@ static void change_add(struct user_change *change, enum user_field field, const 
     struct user_write *write = &change->writes[change->count++];
 
     write->field = field;
-    snprintf(write->value, sizeof(write->value), "%s", value);
+    span_text(span_of(value), write->value, sizeof(write->value));
 }
 
 static struct user_set set_now(struct harness *h, const struct user_change *change)
