@@ -6,7 +6,7 @@
 #include "app/config_value.h"
 #include "base/alloc.h"
 
-enum { FAULT_SIZE = 640, WORD_MAX = 64, LIST_SIZE = 160 };
+enum { FAULT_SIZE = 640, LIST_SIZE = 160 };
 
 static bool text_is_plain(struct span text);
 static bool choice_has(const char *words, struct span text);
@@ -15,7 +15,6 @@ static void store_text(struct config_reader *reader, const struct config_row *ro
                        struct span text);
 static void set_number(struct config_reader *reader, size_t number, struct span text,
                        struct config_place place);
-static size_t least(size_t a, size_t b, size_t c);
 
 void config_reader_set(struct config_reader *reader, size_t number, struct span text,
                        struct config_place place)
@@ -84,31 +83,6 @@ void config_quote(struct span text, char ret_text[CONFIG_QUOTE_SIZE])
         ret_text[size] = '\0';
 }
 
-size_t config_word_distance(struct span a, struct span b)
-{
-    size_t costs[WORD_MAX + 1], corner, above;
-
-    a = span_first(a, WORD_MAX);
-    b = span_first(b, WORD_MAX);
-    for (size_t j = 0; j <= b.size; j++)
-        costs[j] = j;
-    for (size_t i = 0; i < a.size; i++) {
-        corner = costs[0];
-        costs[0] = i + 1;
-        for (size_t j = 0; j < b.size; j++) {
-            above = costs[j + 1];
-            costs[j + 1] = least(above + 1, costs[j] + 1, corner + (a.at[i] == b.at[j] ? 0 : 1));
-            corner = above;
-        }
-    }
-    return costs[b.size];
-}
-
-size_t config_word_slips(struct span word)
-{
-    return (word.size + 2) / 3;
-}
-
 static bool text_is_plain(struct span text)
 {
     for (size_t i = 0; i < text.size; i++)
@@ -168,10 +142,4 @@ static void set_number(struct config_reader *reader, size_t number, struct span 
     config_reader_fault(reader, number, place, "%s.%s is \"%s\"; it must be %s, from %s to %s",
                         row->section, row->field, quote, config_value_kind(row->type), row->min,
                         row->max);
-}
-
-static size_t least(size_t a, size_t b, size_t c)
-{
-    size_t less = a < b ? a : b;
-    return less < c ? less : c;
 }

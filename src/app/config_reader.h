@@ -42,9 +42,5 @@ void config_yaml_read(struct config_reader *reader, struct span text);
 void config_variable(const struct config_row *row, char ret_name[CONFIG_VARIABLE_SIZE]);
 /* For a line of text: cut when long, without control characters. */
 void config_quote(struct span text, char ret_text[CONFIG_QUOTE_SIZE]);
-/* The number of edits (insert, delete, replace) from one word to the other. */
-size_t config_word_distance(struct span a, struct span b);
-/* So many edits are still a slip of the fingers. */
-size_t config_word_slips(struct span word);
 
 #endif

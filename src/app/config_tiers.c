@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/word.h"
 #include "domain/model_names.h"
 
 enum { LIST_SIZE = 320 };
@@ -71,11 +72,11 @@ void config_tiers_read(struct yaml_reader *yaml, const struct yaml_key *key)
 
 const char *config_tiers_near(const struct tiers *tiers, struct span name)
 {
-    size_t best = config_word_slips(name) + 1;
+    size_t best = word_slips(name) + 1;
     const char *near = NULL;
 
     for (size_t i = 0; i < tiers->count; i++) {
-        size_t distance = config_word_distance(name, span_of(tiers->rows[i].name));
+        size_t distance = word_distance(name, span_of(tiers->rows[i].name));
         if (distance >= best)
             continue;
         best = distance;
@@ -325,14 +326,14 @@ static void check_circles(struct tiers_reader *r, const struct yaml_key *key)
 
 static void unknown_field(struct tiers_reader *r, const char *tier_name, const struct yaml_key *key)
 {
-    size_t used = 0, best = config_word_slips(span_of(key->text)) + 1;
+    size_t used = 0, best = word_slips(span_of(key->text)) + 1;
     const char *near = NULL;
     char list[LIST_SIZE];
 
     for (size_t i = 0; i < TIER_FIELD_COUNT + 2; i++) {
         const char *name =
             i < TIER_FIELD_COUNT ? config_tier_fields()[i].name : list_names[i - MODELS];
-        size_t distance = config_word_distance(span_of(key->text), span_of(name));
+        size_t distance = word_distance(span_of(key->text), span_of(name));
         if (distance < best) {
             best = distance;
             near = name;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "app/config_tiers.h"
+#include "base/word.h"
 
 enum { LIST_SIZE = 480 };
 
@@ -288,14 +289,14 @@ static const struct config_row *find_section(const char *section)
 
 static void unknown_section(struct yaml_reader *reader, const struct yaml_key *key)
 {
-    size_t count, size = 0, best = config_word_slips(span_of(key->text)) + 1, distance;
+    size_t count, size = 0, best = word_slips(span_of(key->text)) + 1, distance;
     const struct config_row *rows = config_rows(&count), *near = NULL;
     char list[LIST_SIZE] = "";
 
     for (size_t i = 0; i < count; i++) {
         if (find_section(rows[i].section) != &rows[i])
             continue;
-        distance = config_word_distance(span_of(key->text), span_of(rows[i].section));
+        distance = word_distance(span_of(key->text), span_of(rows[i].section));
         if (distance < best) {
             best = distance;
             near = &rows[i];
@@ -304,7 +305,7 @@ static void unknown_section(struct yaml_reader *reader, const struct yaml_key *k
             size += (size_t)snprintf(list + size, sizeof(list) - size, "%s%s", size ? ", " : "",
                                      rows[i].section);
     }
-    distance = config_word_distance(span_of(key->text), SPAN("tiers"));
+    distance = word_distance(span_of(key->text), SPAN("tiers"));
     if (distance < best)
         YAML_FAULT(reader, key->place, "unknown section %s; did you mean tiers?", key->text);
     else if (near)
@@ -318,7 +319,7 @@ static void unknown_section(struct yaml_reader *reader, const struct yaml_key *k
 static void unknown_setting(struct yaml_reader *reader, const char *section,
                             const struct yaml_key *key)
 {
-    size_t count, size = 0, best = config_word_slips(span_of(key->text)) + 1, distance;
+    size_t count, size = 0, best = word_slips(span_of(key->text)) + 1, distance;
     const struct config_row *rows = config_rows(&count), *near = NULL, *same = NULL;
     char list[LIST_SIZE] = "";
 
@@ -327,7 +328,7 @@ static void unknown_setting(struct yaml_reader *reader, const char *section,
             same = &rows[i];
         if (strcmp(rows[i].section, section) != 0)
             continue;
-        distance = config_word_distance(span_of(key->text), span_of(rows[i].field));
+        distance = word_distance(span_of(key->text), span_of(rows[i].field));
         if (distance < best) {
             best = distance;
             near = &rows[i];

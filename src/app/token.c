@@ -91,6 +91,12 @@ static void on_turn(struct turn *turn)
             save_token(work);
             return;
         }
+        if (work->tier && !tiers_find(&work->core.config.tiers, tier))
+            fprintf(
+                stderr,
+                "keyturn: the tier %s is not in the configuration this command reads; requests of "
+                "%s fail unless the servers' has it (KEYTURN_CONFIG names the file)\n",
+                work->tier, work->user);
         work->at = AT_USER;
         user_ensure(&work->core.store, &work->ensure, span_of(work->user),
                     work->tier ? tier : SPAN_NONE, turn);

@@ -30,12 +30,16 @@ size_t word_distance(struct span a, struct span b)
     return costs[b.size];
 }
 
+size_t word_slips(struct span word)
+{
+    return (word.size + SLIP_EVERY - 1) / SLIP_EVERY;
+}
+
 void word_compare(struct word_search *search, const char *known)
 {
     size_t edits = word_distance(search->word, span_of(known));
-    size_t slips = (search->word.size + SLIP_EVERY - 1) / SLIP_EVERY;
 
-    if (edits > slips || (search->near && edits >= search->edits))
+    if (edits > word_slips(search->word) || (search->near && edits >= search->edits))
         return;
     search->near = known;
     search->edits = edits;

@@ -15,7 +15,9 @@ struct word_search {
 };
 
 size_t word_distance(struct span a, struct span b);
-/* Looks at one of the known words; of equally near ones the first stays. A third of the letters may be wrong. */
+size_t word_slips(
+    struct span word); /* so many edits are still a slip of the pen: a third of the letters */
+/* Looks at one of the known words; of equally near ones the first stays. */
 void word_compare(struct word_search *search, const char *known);
 
 #endif

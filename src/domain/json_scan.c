@@ -42,6 +42,7 @@ static bool take_number(struct walk *w);
 static bool take_digits(struct walk *w);
 static bool take_string(struct walk *w, bool *ret_escaped);
 static void skip_plain(struct walk *w);
+static void skip_pieces(struct walk *w);
 static bool is_plain(unsigned char c);
 static bool take_escape(struct walk *w);
 static bool take_utf8_run(struct walk *w);
@@ -274,9 +275,16 @@ static bool take_string(struct walk *w, bool *ret_escaped)
     }
 }
 
-#ifdef __SSE2__
-/* Sixteen bytes at a time; a byte beyond ASCII is negative, so one comparison finds it and the controls. */
 static void skip_plain(struct walk *w)
+{
+    skip_pieces(w);
+    while (w->at < w->end && is_plain(*w->at))
+        w->at++;
+}
+
+/* Goes on while none of the next bytes is a control, a quote, a backslash or beyond ASCII. */
+#ifdef __SSE2__
+static void skip_pieces(struct walk *w)
 {
     const __m128i blank = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"');
     const __m128i escape = _mm_set1_epi8('\\');
@@ -284,7 +292,8 @@ static void skip_plain(struct walk *w)
     while (w->end - w->at >= 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)w->at);
         __m128i ends =
-            _mm_or_si128(_mm_cmplt_epi8(bytes, blank),
+            _mm_or_si128(/* beyond ASCII is negative: one comparison with the controls */
+                         _mm_cmplt_epi8(bytes, blank),
                          _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)));
         unsigned found = (unsigned)_mm_movemask_epi8(ends);
         if (found) {
@@ -293,24 +302,20 @@ static void skip_plain(struct walk *w)
         }
         w->at += 16;
     }
-    while (w->at < w->end && is_plain(*w->at))
-        w->at++;
 }
 #else
-/* Eight bytes at a time while none of them is a control, a quote, a backslash or beyond ASCII. */
-static void skip_plain(struct walk *w)
+static void skip_pieces(struct walk *w)
 {
     const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+
     while (w->end - w->at >= 8) {
         uint64_t word;
         memcpy(&word, w->at, sizeof(word));
         uint64_t quote = word ^ ones * '"', escape = word ^ ones * '\\';
         if ((word | (word - ones * 0x20) | (quote - ones) | (escape - ones)) & tops)
-            break;
+            return;
         w->at += 8;
     }
-    while (w->at < w->end && is_plain(*w->at))
-        w->at++;
 }
 #endif
 

@@ -4,6 +4,7 @@
 #include "scene/vocabulary.h"
 
 static struct asker *streams_two_pieces(struct world *w, const struct person *person);
+static void leaves_and_is_drained(struct world *w, struct asker *asker);
 
 /* The provider stops when it is cancelled: what was told until then is charged. */
 void cancelled_stream(struct world *w)
@@ -34,12 +35,7 @@ void drained_stream(struct world *w)
     w->asks.billing.provider = "Google";
     w->asks.billing.drains = true;
     asker = streams_two_pieces(w, ada);
-    client_leaves(w, asker);
-    everything_runs(w, 5000);
-    PLAINLY(w) EXPECT_NUMBER(w, fake_upstream_open(w->instances[0].upstream), 1);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    is_booked_as(w, asker, COST_FROM_USAGE);
+    leaves_and_is_drained(w, asker);
 }
 
 /* The pause before the second try is over long before. */
@@ -55,12 +51,7 @@ void drained_after_a_retry(struct world *w)
     asker = streams_two_pieces(w, ada);
     everything_runs(w, 3000);
     PLAINLY(w) EXPECT_NUMBER(w, status_of(asker), 200);
-    client_leaves(w, asker);
-    everything_runs(w, 5000);
-    PLAINLY(w) EXPECT_NUMBER(w, fake_upstream_open(w->instances[0].upstream), 1);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    is_booked_as(w, asker, COST_FROM_USAGE);
+    leaves_and_is_drained(w, asker);
 }
 
 /* Only a comment reached the client: the stream is closed, what was made until then is asked for and is no message. */
@@ -267,4 +258,15 @@ static struct asker *streams_two_pieces(struct world *w, const struct person *pe
     asker = client_sends(w, (struct asking){.token = person->token, .stream = true});
     everything_runs(w, 100);
     return asker;
+}
+
+/* Nobody listens, and it is read to its last word all the same. */
+static void leaves_and_is_drained(struct world *w, struct asker *asker)
+{
+    client_leaves(w, asker);
+    everything_runs(w, 5000);
+    PLAINLY(w) EXPECT_NUMBER(w, fake_upstream_open(w->instances[0].upstream), 1);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 100);
+    is_booked_as(w, asker, COST_FROM_USAGE);
 }

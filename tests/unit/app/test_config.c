@@ -303,15 +303,6 @@ static void test_addresses(void **state)
                               SPAN(".yaml:2:17: server.admin_listen: 'nowhere' is no address")));
 }
 
-static void test_words(void **state)
-{
-    (void)state;
-    assert_int_equal(config_word_distance(SPAN("listen"), SPAN("lissten")), 1);
-    assert_int_equal(config_word_distance(SPAN(""), SPAN("abc")), 3);
-    assert_int_equal(config_word_distance(SPAN("kitten"), SPAN("sitting")), 3);
-    assert_int_equal(config_word_distance(SPAN("same"), SPAN("same")), 0);
-}
-
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -325,7 +316,6 @@ int main(void)
         TEST(test_faults_of_variables_name_them),
         TEST(test_what_must_fit_together),
         TEST(test_addresses),
-        TEST(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
