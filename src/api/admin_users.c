@@ -164,9 +164,10 @@ static bool read_patch(struct admin_user *user)
 
 static void ask(struct admin_user *user)
 {
-    const struct flow *flow = user->api->flow;
+    struct flow *flow = user->api->flow;
 
     user->asked = true;
+    settlements_hurry(&flow->settlements, span_of(user->user));
     user_view_ask(&user->view, flow->store, flow->settings->tiers, flow->settings->default_tier,
                   span_of(user->user), &user->patch.change, flow_store_ms(flow), &user->turn);
 }

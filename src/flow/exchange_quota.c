@@ -65,6 +65,7 @@ enum verdict exchange_ask_quota(struct exchange *x)
         return x->tier_confirmed ? exchange_fail(x, FAULT_NO_OWN_KEY) : confirm_tier(x);
     ask = compose_ask(x);
     x->at = EXCHANGE_AT_got_quota;
+    settlements_hurry(&x->flow->settlements, span_of(x->user));
     reaper_note(x->flow, span_of(x->user)); /* before the hold: should we die next, it is found */
     quota_admit(x->flow->store, &x->admission, &ask, &x->turn);
     return WAIT;

@@ -3,7 +3,10 @@
 #include "flow/exchange_way.h"
 #include "flow/reconcile.h"
 
+enum { NEAR_HOLDS = 16 };
+
 static struct settlement_record compose(struct exchange *x);
+static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd);
 
 void exchange_settle_hold(struct exchange *x)
 {
@@ -12,15 +15,17 @@ void exchange_settle_hold(struct exchange *x)
     struct settlement_record record = compose(x);
     int64_t bill = usage_bill(&x->meter.usage);
     bool answered = x->up.is_answer;
+    enum settle_when when =
+        when_to_settle(&x->admission.view, x->admission.granted_nano_usd);
     bool nothing_came = x->meter.usage.failed && !x->meter.usage.delivered && answered;
 
     if (!x->sent) {
         record.source = COST_NOTHING_SENT;
-        settlement_begin(&flow->settlements, &record);
+        settlement_begin(&flow->settlements, &record, when);
     } else if (answered && bill >= 0) {
         record.cost_nano_usd = bill;
         record.source = COST_FROM_USAGE;
-        settlement_begin(&flow->settlements, &record);
+        settlement_begin(&flow->settlements, &record, when);
     } else {
         record.source = COST_FROM_ESTIMATE;
         record.cost_nano_usd = nothing_came ? 0 : x->admission.granted_nano_usd;
@@ -30,6 +35,16 @@ void exchange_settle_hold(struct exchange *x)
                                       : NULL);
     }
     x->hold_taken = false;
+}
+
+/* Until it is settled the hold is in the way of the user's other requests, perhaps on another instance. */
+static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd)
+{
+    bool few_slots = view->active_limit >= 0 && 2 * view->active >= view->active_limit;
+    bool little_money =
+        view->remaining_nano_usd >= 0 && view->remaining_nano_usd / NEAR_HOLDS < held_nano_usd;
+
+    return few_slots || little_money ? SETTLE_NOW : SETTLE_SOON;
 }
 
 static struct settlement_record compose(struct exchange *x)

@@ -14,9 +14,6 @@ enum { PATH_MAX_SIZE = 512 };
 static void on_audit_turn(struct turn *turn);
 static void got_record(struct key_audit *audit);
 static bool finds_its_key(struct key_audit *audit, struct audited_hold *hold);
-static void look_at_next(struct key_audit *audit);
-static void got_look(struct key_audit *audit);
-static void got_settled_booked(struct key_audit *audit);
 static void begin_audit(struct key_audit *audit);
 static void put_certain_first(struct key_audit *audit);
 static void ask_billed(struct key_audit *audit);
@@ -65,8 +62,7 @@ bool key_audit_cut(struct key_audit *audit)
     settlement_leave(&audit->settled);
     fetch_cancel(&audit->fetch);
     fetch_done(&audit->fetch);
-    if (store_call_is_open(&audit->load.call) || store_call_is_open(&audit->look.call) ||
-        store_call_is_open(&audit->billed.call))
+    if (store_call_is_open(&audit->load.call) || store_call_is_open(&audit->billed.call))
         return false;
     turn_cancel(&audit->turn);
     audit->at = AUDIT_OVER;
@@ -77,8 +73,6 @@ static void on_audit_turn(struct turn *turn)
 {
     static void (*const got[])(struct key_audit *) = {
         [AUDIT_LOADS] = got_record,
-        [AUDIT_LOOKS] = got_look,
-        [AUDIT_SETTLES_BOOKED] = got_settled_booked,
         [AUDIT_READS] = got_billed,
         [AUDIT_ASKS] = got_key,
         [AUDIT_READS_AGAIN] = got_billed_again,
@@ -105,7 +99,7 @@ static void got_record(struct key_audit *audit)
         if (finds_its_key(audit, &audit->holds[i]))
             audit->holds[kept++] = audit->holds[i];
     audit->count = kept;
-    look_at_next(audit);
+    begin_audit(audit);
 }
 
 /* False: it ran on none that can be asked, and is settled. A key was used by nobody before it was recorded; which of two
@@ -122,7 +116,7 @@ static bool finds_its_key(struct key_audit *audit, struct audited_hold *hold)
     if (key->version == 0 && record->key_version == 0 && !may_share) {
         record->cost_nano_usd = 0;
         record->source = COST_NOTHING_SENT;
-        settlement_begin(&flow->settlements, record);
+        settlement_begin(&flow->settlements, record, SETTLE_SOON);
         return false;
     }
     if (key->version == 0 || (record->key_version && record->key_version != key->version)) {
@@ -132,45 +126,6 @@ static bool finds_its_key(struct key_audit *audit, struct audited_hold *hold)
     hold->certain = record->key_version || (was_there && !may_share);
     record->key_version = key->version;
     return true;
-}
-
-static void look_at_next(struct key_audit *audit)
-{
-    const struct settlement_record *record;
-
-    if (audit->next == audit->count) {
-        begin_audit(audit);
-        return;
-    }
-    record = &audit->holds[audit->next].record;
-    audit->at = AUDIT_LOOKS;
-    book_look(audit->flow->store, &audit->look, span_of(record->request_id), span_of(record->day),
-              &audit->turn);
-}
-
-static void got_look(struct key_audit *audit)
-{
-    struct settlement_record *record = &audit->holds[audit->next].record;
-
-    if (audit->look.call.end != STORE_OK) {
-        over(audit);
-        return;
-    }
-    if (!audit->look.booked) {
-        audit->next++;
-        look_at_next(audit);
-        return;
-    }
-    record->cost_nano_usd = audit->look.cost_nano_usd;
-    record->source = COST_FROM_KEY;
-    audit->at = AUDIT_SETTLES_BOOKED;
-    settlement_begin_for(&audit->flow->settlements, record, &audit->settled, &audit->turn);
-}
-
-static void got_settled_booked(struct key_audit *audit)
-{
-    audit->holds[audit->next] = audit->holds[--audit->count];
-    look_at_next(audit);
 }
 
 /* Only of all together: what those cost that are not ripe would be given to the others. */

@@ -1,13 +1,12 @@
 /* key_audit.h: settles a user's holds that nobody could settle, by what OpenRouter billed to the user's key in all.
  *
- *     the key's record ─► settle what is booked ─► what is settled of it ─► GET /keys/{hash} ─► the same once more
+ *     the key's record ─► what is settled of it ─► GET /keys/{hash} ─► the same once more
  *     ─► settle one after the other
  *
  * While no hold of the user is live and nothing is settled meanwhile, what the key has cost (credits and BYOK) less what
  * is settled of it is what these holds cost together. Each gets at most its amount, the last one all that is left: who
  * of them cost how much is a guess, their sum is not. Two audits at once come to the same figures, and of two figures for
- * one request the first stands: so what the ledger has already, because somebody died between booking and settling, goes
- * first.
+ * one request the first stands.
  *
  *     nobody ever had the key         it never left: nothing
  *     a key that was replaced or is gone, or whose cost OpenRouter does not tell: the hold's amount, an estimate
@@ -42,8 +41,6 @@ struct key_audit {
     enum {
         AUDIT_OVER,
         AUDIT_LOADS,
-        AUDIT_LOOKS,
-        AUDIT_SETTLES_BOOKED,
         AUDIT_READS,
         AUDIT_ASKS,
         AUDIT_READS_AGAIN,
@@ -51,7 +48,6 @@ struct key_audit {
         AUDIT_CHECKS
     } at;
     struct key_load load;
-    struct book_look look;
     struct quota_billed billed;
     struct fetch_call fetch;
     struct settlement_wait settled;

@@ -35,6 +35,7 @@ static bool is_under_way(struct flow *flow, struct span user);
 static void on_reaping_turn(struct turn *turn);
 static void ask_expired(struct reaping *r);
 static void got_expired(struct reaping *r);
+static void book_unbooked(struct reaping *r);
 static bool wants_lookup(const struct reaping *r, const struct expired_hold *hold);
 static bool is_audited(const struct flow *flow, const struct expired_hold *hold);
 static bool runs_on_shared(const struct flow *flow, const struct expired_hold *hold);
@@ -161,6 +162,8 @@ static void got_expired(struct reaping *r)
     struct flow *flow = r->base.flow;
     bool lookups = false;
 
+    if (r->expire.call.end == STORE_OK)
+        book_unbooked(r);
     if (r->expire.call.end != STORE_OK || r->expire.count == 0 || flow->cutting) {
         note_or_remove(r);
         return;
@@ -175,6 +178,20 @@ static void got_expired(struct reaping *r)
     key_ask(&flow->keyring, &r->key, span_of(r->user), &r->base.turn);
     if (r->key.verdict != KEY_ASK_WAITING)
         loop_post(flow->loop, &r->base.turn);
+}
+
+/* Somebody charged it and did not live to book it. */
+static void book_unbooked(struct reaping *r)
+{
+    struct flow *flow = r->base.flow;
+
+    for (size_t i = 0; i < r->expire.unbooked_count; i++) {
+        const struct settlement_record *record = &r->expire.unbooked[i];
+        log_info(flow->log, "a settlement outlived its instance: it is booked",
+                 log_text("user", record->user), log_text("request_id", record->request_id),
+                 log_int("cost_nano_usd", record->cost_nano_usd));
+        settlement_begin_charged(&flow->settlements, record);
+    }
 }
 
 /* What is not audited is settled by its lookup, at worst as an estimate. */

@@ -83,7 +83,7 @@ void reconcile_estimate(struct flow *flow, const struct settlement_record *recor
 
     estimate.source = COST_FROM_ESTIMATE;
     tell_estimate(flow, &estimate);
-    settlement_begin(&flow->settlements, &estimate);
+    settlement_begin(&flow->settlements, &estimate, SETTLE_SOON);
 }
 
 static struct job *job_new(struct flow *flow, const struct settlement_record *record)
@@ -249,7 +249,7 @@ static void settle(struct job *job)
     struct settlements *settlements = &job->base.flow->settlements;
 
     if (!job->party) {
-        settlement_begin(settlements, &job->record);
+        settlement_begin(settlements, &job->record, SETTLE_SOON);
         job_free(job);
         return;
     }

@@ -1,7 +1,7 @@
-#include "flow/settlement.h"
+#include "flow/flow.h"
+#include "flow/settlement_way.h"
 
 #include "base/alloc.h"
-#include "flow/flow.h"
 
 #include <assert.h>
 
@@ -9,23 +9,11 @@ enum { LINE_MAX_BYTES = 2048, PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 2000 };
 /* Redis knows a settled request for 48 h: what is older than that would be charged twice. */
 enum { REPLAYED_MAX_MS = 47 * 3600 * 1000 };
 
-struct settlement {
-    struct list link;
-    struct turn turn;
-    struct settlements *settlements; /* borrowed */
-    struct settlement_record record;
-    struct settle settle;
-    struct book book;
-    struct settlement_wait *wait; /* borrowed; NULL: nobody waits */
-    struct deadline pause;
-    unsigned tries;
-    bool booked, journalled;
-};
-
 static struct settlement *begin(struct settlements *settlements,
                                 const struct settlement_record *record);
 static void on_settlement_turn(struct turn *turn);
-static void ask(struct settlement *s);
+static void got_charge(struct settlement *s);
+static void try_again(struct settlement *s);
 static void keep_for_later(struct settlement *s);
 static void finished(struct settlement *s);
 static void replay_line(struct span line, void *context);
@@ -35,6 +23,7 @@ void settlements_open(struct settlements *settlements, struct flow *flow, struct
     settlements->flow = flow;
     settlements->journal = journal;
     list_init(&settlements->under_way);
+    round_open(settlements);
     settled_open(settlements);
 }
 
@@ -50,9 +39,10 @@ void settlements_replay(struct settlements *settlements)
 
 void settlements_close(struct settlements *settlements)
 {
+    round_close(settlements);
     LIST_EACH (node, &settlements->under_way) {
         struct settlement *s = container_of(node, struct settlement, link);
-        assert(!store_call_is_open(&s->settle.call) && !store_call_is_open(&s->book.call));
+        assert(!store_call_is_open(&s->settle.call) && !store_call_is_open(&s->forget.call));
         deadline_leave(&s->pause);
         turn_cancel(&s->turn);
         list_remove(&s->link);
@@ -61,16 +51,35 @@ void settlements_close(struct settlements *settlements)
     settled_close(settlements);
 }
 
-void settlement_begin(struct settlements *settlements, const struct settlement_record *record)
+void settlement_begin(struct settlements *settlements, const struct settlement_record *record,
+                      enum settle_when when)
 {
-    begin(settlements, record);
+    struct settlement *s = begin(settlements, record);
+
+    if (when == SETTLE_NOW)
+        settlement_charge(s);
+    else
+        round_join(s);
+}
+
+void settlement_begin_charged(struct settlements *settlements,
+                              const struct settlement_record *record)
+{
+    struct settlement *s = begin(settlements, record);
+
+    s->at = AT_BOOK;
+    s->charged = s->already = true;
+    round_join(s);
 }
 
 void settlement_begin_for(struct settlements *settlements, const struct settlement_record *record,
                           struct settlement_wait *wait, struct turn *wake)
 {
-    *wait = (struct settlement_wait){.settlement = begin(settlements, record), .wake = wake};
-    wait->settlement->wait = wait;
+    struct settlement *s = begin(settlements, record);
+
+    *wait = (struct settlement_wait){.settlement = s, .wake = wake};
+    s->wait = wait;
+    settlement_charge(s);
 }
 
 void settlement_leave(struct settlement_wait *wait)
@@ -78,6 +87,12 @@ void settlement_leave(struct settlement_wait *wait)
     if (wait->settlement)
         wait->settlement->wait = NULL;
     wait->settlement = NULL;
+}
+
+void settlement_charge(struct settlement *s)
+{
+    s->at = AT_CHARGE;
+    quota_settle(s->settlements->flow->store, &s->settle, &s->record, &s->turn);
 }
 
 static struct settlement *begin(struct settlements *settlements,
@@ -89,46 +104,57 @@ static struct settlement *begin(struct settlements *settlements,
     s->record = *record;
     turn_init(&s->turn, on_settlement_turn);
     deadline_init(&s->pause, &s->turn);
+    list_init(&s->gather);
     list_append(&settlements->under_way, &s->link);
     settlements->count++;
-    ask(s);
     return s;
-}
-
-/* The ledger is first and its figure stands, whoever else settles the same request: until it is there the hold is, so
- * somebody comes back to it. */
-static void ask(struct settlement *s)
-{
-    struct store *store = s->settlements->flow->store;
-
-    if (s->booked)
-        quota_settle(store, &s->settle, &s->record, &s->turn);
-    else
-        book_settlement(store, &s->book, &s->record, &s->turn);
 }
 
 static void on_settlement_turn(struct turn *turn)
 {
     struct settlement *s = container_of(turn, struct settlement, turn);
-    struct flow *flow = s->settlements->flow;
 
-    if (store_call_is_open(&s->settle.call) || store_call_is_open(&s->book.call))
+    if (store_call_is_open(&s->settle.call) || store_call_is_open(&s->forget.call))
         return;
     if (s->pause.passed) {
         deadline_leave(&s->pause);
-        ask(s);
+        round_join(s);
+    } else if (s->at == AT_CHARGE) {
+        got_charge(s);
+    } else if (s->at == AT_FORGET) {
+        finished(s); /* what is not forgotten is booked a second time, in vain */
+    }
+}
+
+static void got_charge(struct settlement *s)
+{
+    if (s->settle.call.end != STORE_OK) {
+        try_again(s);
         return;
     }
-    if (s->booked && s->settle.call.end == STORE_OK) {
-        finished(s);
+    s->already = s->charged ? s->already : s->settle.already;
+    s->charged = true;
+    s->at = AT_BOOK;
+    round_join(s);
+}
+
+/* A Redis that went away may have forgotten the charge, too. */
+void settlement_booked(struct settlement *s, enum store_end end)
+{
+    if (end == STORE_OK) {
+        s->at = AT_FORGET;
+        round_join(s);
         return;
     }
-    if (!s->booked && s->book.call.end == STORE_OK) {
-        s->booked = true;
-        s->record.cost_nano_usd = s->book.cost_nano_usd;
-        ask(s);
-        return;
-    }
+    s->alone = end == STORE_BROKEN;
+    s->at = s->alone ? AT_BOOK : AT_CHARGE;
+    try_again(s);
+}
+
+static void try_again(struct settlement *s)
+{
+    struct flow *flow = s->settlements->flow;
+
     keep_for_later(s);
     deadline_join_in(&flow->pauses, &s->pause,
                      PAUSE_FIRST_MS +
@@ -164,15 +190,15 @@ static void finished(struct settlement *s)
     struct settlement_wait *wait = s->wait;
 
     settlements->count--;
-    metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->settle.already);
+    metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->already);
     metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
-               s->settle.already ? 0 : s->record.cost_nano_usd);
+               s->already ? 0 : s->record.cost_nano_usd);
     settled_keep(settlements, &s->record);
     if (s->journalled && --settlements->journalled == 0 && !settlements->journal_is_torn)
         journal_empty(settlements->journal);
     if (wait) {
         wait->settlement = NULL;
-        wait->already = s->settle.already;
+        wait->already = s->already;
         wait->cost_nano_usd = s->record.cost_nano_usd;
         loop_post(settlements->flow->loop, wait->wake);
     }
@@ -206,4 +232,5 @@ static void replay_line(struct span line, void *context)
     s = begin(settlements, &record);
     s->journalled = true;
     settlements->journalled++;
+    round_join(s);
 }

@@ -1,7 +1,14 @@
 /* settlement.h: what a request cost reaches the quotas and the books, exactly once, whatever Redis does meanwhile.
  *
- * A settlement is asked until Redis took it (both scripts are idempotent by request id). When the first try fails it is
- * written to the journal, so that it outlives this process; the next one on the same directory takes it up.
+ *     charge (settle.lua, the user's slot) ─► book (book.lua, many at once) ─► forget (the user's slot knows it is booked)
+ *
+ * The charge decides: whoever charges first has the figure, and what is to be booked stands in the user's account until it
+ * is, so that somebody else books it should we die. Both scripts are idempotent by request id and asked until Redis took
+ * them. When a try fails the settlement is written to the journal, so that it outlives this process; the next one on the
+ * same directory takes it up.
+ *
+ * Settlements leave in rounds: what ended within ROUND_MS is one write, and one call of the books. Who is near a limit is
+ * charged at once, and settlements_hurry charges a user's before anything is asked about what is left to that user.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
@@ -10,17 +17,19 @@
  *           SETTLED_KEPT_BYTES of them for SETTLED_KEPT_MS, and the same of the time before.
  * Runs on   the loop.
  * Fails     never for good; flow_is_idle waits for what is not yet journalled.
- * Source    design 5.1, 5.5; reliability D19; redis.io/docs/latest/operate/oss_and_stack/management/persistence (everysec)
+ * Source    design 5.1, 5.5; reliability D19; docs/decisions/013, 019;
+ *           redis.io/docs/latest/operate/oss_and_stack/management/persistence (everysec)
  */
 #ifndef KEYTURN_FLOW_SETTLEMENT_H
 #define KEYTURN_FLOW_SETTLEMENT_H
 
+#include "io/deadline.h"
 #include "io/journal.h"
 #include "store/books.h"
 
 struct flow;
 
-enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20 };
+enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2 };
 
 /* Lines of the journal: acknowledged just now, and before that; and those that are to be asked again. */
 struct settled_lines {
@@ -30,20 +39,41 @@ struct settled_lines {
     struct turn link;
 };
 
+/* What waits for the next round, by what is to be asked, and the calls of the books under way. */
+struct settlement_round {
+    struct list to_charge, to_book, to_forget;
+    struct list batches;
+    struct deadline_class rounds;
+    struct deadline due;
+    struct turn turn;
+};
+
 struct settlements {
     struct flow *flow;       /* borrowed */
     struct journal *journal; /* borrowed; NULL: none is kept */
     struct list under_way;
     size_t count, journalled;
     bool journal_is_torn; /* it has lines nobody can read: it is kept for people */
+    struct settlement_round round;
     struct settled_lines settled;
+};
+
+enum settle_when {
+    SETTLE_SOON, /* with the next round */
+    SETTLE_NOW   /* somebody waits for what it gives back */
 };
 
 void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal);
 /* Takes up what an earlier process left in the journal. */
 void settlements_replay(struct settlements *settlements);
 void settlements_close(struct settlements *settlements); /* what is under way is in the journal */
-void settlement_begin(struct settlements *settlements, const struct settlement_record *record);
+void settlement_begin(struct settlements *settlements, const struct settlement_record *record,
+                      enum settle_when when);
+/* What was charged by somebody who did not live to book it. */
+void settlement_begin_charged(struct settlements *settlements,
+                              const struct settlement_record *record);
+/* The user's settlements that wait for a round are charged now: what is asked next finds them done. */
+void settlements_hurry(struct settlements *settlements, struct span user);
 /* How long the link to Redis has been up without a break. */
 uint64_t settlements_up_for_ms(const struct settlements *settlements);
 
@@ -52,7 +82,7 @@ struct settlement_wait {
     struct settlement *settlement; /* NULL: done, or left */
     struct turn *wake;             /* borrowed; posted when it is done */
     bool already;                  /* somebody else had settled it */
-    int64_t cost_nano_usd;         /* what is booked: another's figure where there was one */
+    int64_t cost_nano_usd;         /* what is settled: another's figure where there was one */
 };
 void settlement_begin_for(struct settlements *settlements, const struct settlement_record *record,
                           struct settlement_wait *wait, struct turn *wake);

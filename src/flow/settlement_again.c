@@ -56,7 +56,7 @@ void settled_ask_again(struct settlements *settlements)
         struct span rest = buffer_view(again), line;
         span_split(&rest, '\n', &line);
         if (settlement_read(line, &record))
-            settlement_begin(settlements, &record);
+            settlement_begin(settlements, &record, SETTLE_SOON);
         buffer_consume(again, line.size + 1);
     }
     if (buffer_size(again) == 0)

@@ -63,7 +63,7 @@ struct redis_script {
     const char *name, *text;
 };
 
-enum { REDIS_ARGS_MAX = 24, REDIS_PREFIXES_MAX = 8, REDIS_LINK_TURNS_MAX = 8 };
+enum { REDIS_ARGS_MAX = 768, REDIS_PREFIXES_MAX = 8, REDIS_LINK_TURNS_MAX = 8 };
 
 /* Invalidation of keys others (or we) wrote, by prefix: RESP3 client tracking in broadcast mode on a link of its own.
  * on_changed gets each key's name; on_blind runs when the link went down (anything may have changed) and again when it

@@ -1,6 +1,7 @@
 #include "store/books.h"
 
 #include "base/alloc.h"
+#include "base/number.h"
 #include "store/fields.h"
 
 #include <assert.h>
@@ -18,13 +19,23 @@ enum {
 #define PART_USER "user"
 #define PART_ALL "all"
 
-static bool is_another_day(const struct store *store, struct span day);
-static struct span seen_key(struct span day, char ret_name[STORE_KEY_MAX]);
+/* The clock, the day, is it another; and each record's fields and which of them are numbers, as lua/book.lua has them. */
+enum { HEAD_ARGS = 3, RECORD_ARGS = 11, HEAD_NUMBERS = 2, RECORD_NUMBERS = 6 };
+struct book_args {
+    size_t count, number_count;
+    struct span items[HEAD_ARGS + RECORD_ARGS * BOOK_BATCH_MAX];
+    char numbers[HEAD_NUMBERS + RECORD_NUMBERS * BOOK_BATCH_MAX][NUMBER_TEXT_SIZE];
+};
+static_assert(KEYS + HEAD_ARGS + RECORD_ARGS * BOOK_BATCH_MAX <= REDIS_ARGS_MAX,
+              "a batch fits into one call");
+
+static void add_record(struct book_args *args, const struct settlement_record *record);
+static void add(struct book_args *args, struct span text);
+static void add_number(struct book_args *args, int64_t number);
 static struct span sums_key(struct span window, const char *part, char ret_name[STORE_KEY_MAX]);
 static void ask_sums(struct store *store, struct sums_read *read, struct span key,
                      struct turn *wake);
 static bool read_booked(struct store_call *call, const struct redis_reply *reply);
-static bool read_look(struct store_call *call, const struct redis_reply *reply);
 static bool read_sums(struct store_call *call, const struct redis_reply *reply);
 static bool read_rows(const struct sums_read *read, const struct redis_reply *reply,
                       struct sums_row *rows, size_t *ret_count);
@@ -34,44 +45,29 @@ static int by_name(const void *a, const void *b);
 static void row_add(struct sums_row *sum, const struct sums_row *row);
 
 /* lua/book.lua */
-void book_settlement(struct store *store, struct book *book, const struct settlement_record *record,
-                     struct turn *wake)
+void book_settlements(struct store *store, struct book *book,
+                      const struct settlement_record *const *records, size_t count,
+                      struct turn *wake)
 {
-    struct span names[KEYS], day = span_of(record->day), month = span_first(day, MONTH_SIZE);
+    struct span names[KEYS], day = span_of(records[0]->day), month = span_first(day, MONTH_SIZE);
     char texts[KEYS][STORE_KEY_MAX];
-    struct store_args args;
+    struct book_args args;
 
-    assert(request_id_is_fine(span_of(record->request_id)) && day.size == DATE_SIZE);
+    assert(count > 0 && count <= BOOK_BATCH_MAX && day.size == DATE_SIZE);
     names[0] = store_key_name(STORE_KEY_LEDGER, SPAN_NONE, texts[0]);
-    names[1] = seen_key(day, texts[1]);
+    names[1] = store_window_key_name(STORE_KEY_SEEN, SPAN_NONE, day, texts[1]);
     names[2] = sums_key(day, PART_USER, texts[2]);
     names[3] = sums_key(day, PART_ALL, texts[3]);
     names[4] = sums_key(month, PART_USER, texts[4]);
     names[5] = sums_key(month, PART_ALL, texts[5]);
-    args_begin(&args, store);
-    args_add(&args, span_of(record->request_id));
-    args_add(&args, span_of(record->user));
-    args_add(&args, span_of(record->tier));
-    args_add(&args, span_of(record->model));
-    args_add(&args, day);
-    args_add_number(&args, record->finished_ms);
-    args_add_number(&args, quota_amount(record->cost_nano_usd));
-    args_add_number(&args, record->prompt_tokens);
-    args_add_number(&args, record->cached_tokens);
-    args_add_number(&args, record->completion_tokens);
-    args_add_number(&args, record->reasoning_tokens);
-    args_add(&args, span_of(cost_source_name(record->source)));
-    args_add_number(&args, is_another_day(store, day));
-    args_send(&args, store, &book->call, wake, read_booked, SCRIPT_book, names, KEYS);
-}
-
-void book_look(struct store *store, struct book_look *look, struct span request_id, struct span day,
-               struct turn *wake)
-{
-    char name[STORE_KEY_MAX];
-    const struct span words[] = {SPAN("HGET"), seen_key(day, name), request_id};
-
-    store_ask(store, &look->call, wake, read_look, words, sizeof(words) / sizeof(*words));
+    args.count = args.number_count = 0;
+    add_number(&args, 0);
+    add(&args, day);
+    add_number(&args, store_is_another_day(store, day));
+    for (size_t i = 0; i < count; i++)
+        add_record(&args, records[i]);
+    store_eval(store, &book->call, wake, read_booked, store_script(SCRIPT_book), names, KEYS,
+               args.items, args.count);
 }
 
 void sums_of(struct store *store, struct sums_read *read, const struct period *period,
@@ -110,17 +106,30 @@ void sums_of_user(struct store *store, struct sums_read *read, struct span user,
     ask_sums(store, read, store_window_key_name(STORE_KEY_USAGE, user, window, name), wake);
 }
 
-/* By our clock; what it is for has days of room. */
-static bool is_another_day(const struct store *store, struct span day)
+static void add_record(struct book_args *args, const struct settlement_record *record)
 {
-    struct period today = period_of(LIMIT_RESET_DAILY, loop_wall_ms(store->loop));
-
-    return !span_equal(day, span_of(today.name));
+    assert(request_id_is_fine(span_of(record->request_id)));
+    add(args, span_of(record->request_id));
+    add(args, span_of(record->user));
+    add(args, span_of(record->tier));
+    add(args, span_of(record->model));
+    add_number(args, record->finished_ms);
+    add_number(args, quota_amount(record->cost_nano_usd));
+    add_number(args, record->prompt_tokens);
+    add_number(args, record->cached_tokens);
+    add_number(args, record->completion_tokens);
+    add_number(args, record->reasoning_tokens);
+    add(args, span_of(cost_source_name(record->source)));
 }
 
-static struct span seen_key(struct span day, char ret_name[STORE_KEY_MAX])
+static void add(struct book_args *args, struct span text)
 {
-    return store_window_key_name(STORE_KEY_SEEN, SPAN_NONE, day, ret_name);
+    args->items[args->count++] = text;
+}
+
+static void add_number(struct book_args *args, int64_t number)
+{
+    add(args, number_text(number, args->numbers[args->number_count++]));
 }
 
 /* There are sums of days and of months, not of weeks. */
@@ -144,19 +153,8 @@ static void ask_sums(struct store *store, struct sums_read *read, struct span ke
 
 static bool read_booked(struct store_call *call, const struct redis_reply *reply)
 {
-    struct book *book = container_of(call, struct book, call);
-
-    book->already = field_flag(reply, "already");
-    return field_number(reply, "cost", &book->cost_nano_usd);
-}
-
-static bool read_look(struct store_call *call, const struct redis_reply *reply)
-{
-    struct book_look *look = container_of(call, struct book_look, call);
-
-    look->booked = redis_reply_kind(reply) == REDIS_TEXT;
-    look->cost_nano_usd = 0;
-    return !look->booked || span_i64(redis_reply_text(reply), &look->cost_nano_usd);
+    container_of(call, struct book, call)->fresh = redis_reply_number(reply);
+    return redis_reply_kind(reply) == REDIS_NUMBER;
 }
 
 /* Several fields may be of one name: a tier's models, a model's tiers. */

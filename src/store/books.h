@@ -1,10 +1,10 @@
 /* books.h: the ledger of settlements and its sums, in a slot of their own.
  *
- * book is idempotent by request id like settle, and precedes it: until a request is booked its hold is there, so
- * somebody comes back to it; settle then takes the figure that is booked. The books and the quotas end up equal whoever
- * settled and whatever died in between.
+ * book is idempotent by request id like settle, and follows it: what was charged stands in the user's account until it is
+ * booked, so somebody comes back to it. The books and the quotas end up equal whoever settled and whatever died in between.
+ * Many settlements of one day are one call.
  *
- * Keys ({books} is the hash tag): kt:{books}:ledger (stream), kt:{books}:seen:<date> (hash of costs; the record's day), and per UTC
+ * Keys ({books} is the hash tag): kt:{books}:ledger (stream), kt:{books}:seen:<date> (set of request ids; the record's day), and per UTC
  * day and month the sums kt:{books}:day:<date>:<part>, kt:{books}:month:<month>:<part>: hashes of
  * "requests cost prompt cached completion reasoning". Part user: by user. Part all: by "<tier>\n<model>", from which the
  * sums by tier and by model are made when they are read, and in the month's by date. What was never sent
@@ -18,22 +18,15 @@
 
 #include "store/quota.h"
 
+enum { BOOK_BATCH_MAX = 64 };
 struct book {
     struct store_call call;
-    bool already;
-    int64_t cost_nano_usd; /* what the ledger says: another's figure when it was there already */
+    int64_t fresh; /* so many of them were not booked before */
 };
-void book_settlement(struct store *store, struct book *book, const struct settlement_record *record,
-                     struct turn *wake);
-
-/* Whether a request is in the ledger, by the day of its record. */
-struct book_look {
-    struct store_call call;
-    bool booked;
-    int64_t cost_nano_usd;
-};
-void book_look(struct store *store, struct book_look *look, struct span request_id, struct span day,
-               struct turn *wake);
+/* All of one day. */
+void book_settlements(struct store *store, struct book *book,
+                      const struct settlement_record *const *records, size_t count,
+                      struct turn *wake);
 
 enum sums_group { SUMS_BY_USER, SUMS_BY_TIER, SUMS_BY_MODEL, SUMS_BY_DAY };
 

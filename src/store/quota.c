@@ -21,12 +21,6 @@ static const char *const verdicts[] = {
     [ADMIT_TOO_MANY] = "too_many",
     [ADMIT_OVER] = "over",
 };
-static const char *const sources[] = {
-    [COST_FROM_USAGE] = "usage",          [COST_FROM_GENERATION] = "generation",
-    [COST_FROM_KEY] = "key_usage",        [COST_FROM_ESTIMATE] = "estimate",
-    [COST_NOTHING_SENT] = "nothing_sent",
-};
-
 static void extend_send(struct store *store, struct quota_extend *extend, struct span user,
                         struct span request_id, int64_t lease_ms, struct span generation_id,
                         int64_t key_version, bool message_given_back, struct turn *wake);
@@ -37,12 +31,8 @@ static bool read_window(const struct redis_reply *reply, enum admit_item item, i
                         struct period *period);
 static bool read_extended(struct store_call *call, const struct redis_reply *reply);
 static bool read_settled(struct store_call *call, const struct redis_reply *reply);
-
-const char *cost_source_name(enum cost_source source)
-{
-    assert(source < COUNT(sources));
-    return sources[source];
-}
+static bool read_unbooked(struct span text, struct settlement_record *record);
+static bool read_forgotten(struct store_call *call, const struct redis_reply *reply);
 
 int64_t quota_amount(int64_t nano_usd)
 {
@@ -84,8 +74,7 @@ static void extend_send(struct store *store, struct quota_extend *extend, struct
     struct store_args args;
 
     assert(request_id_is_fine(request_id));
-    quota_key_add(&keys, STORE_KEY_LEASES);
-    quota_key_add(&keys, STORE_KEY_HOLDS);
+    quota_key_add(&keys, STORE_KEY_ACCOUNT);
     args_begin(&args, store);
     args_add(&args, request_id);
     args_add_number(&args, lease_ms);
@@ -97,36 +86,47 @@ static void extend_send(struct store *store, struct quota_extend *extend, struct
 }
 
 /* lua/settle.lua */
-void quota_settle(struct store *store, struct settle *settle,
-                  const struct settlement_record *record, struct turn *wake)
+void quota_settle(struct store *store, struct settle *settle, struct settlement_record *record,
+                  struct turn *wake)
 {
     struct quota_keys keys = {.user = span_of(record->user)};
     struct span day = span_of(record->day);
+    char model[METER_TEXT_MAX];
     struct store_args args;
 
     assert(request_id_is_fine(span_of(record->request_id)));
-    quota_key_add(&keys, STORE_KEY_HOLDS);
-    quota_key_add(&keys, STORE_KEY_LEASES);
-    quota_key_add(&keys, STORE_KEY_EXPIRED);
-    quota_key_add(&keys, STORE_KEY_SETTLED);
-    quota_key_add_window(&keys, STORE_KEY_BUDGET, span_of(record->budget_period));
-    quota_key_add_window(&keys, STORE_KEY_DAY, day);
+    settle->record = record;
+    quota_key_add(&keys, STORE_KEY_ACCOUNT);
+    quota_key_add_window(&keys, STORE_KEY_SETTLED, day);
     quota_key_add_window(&keys, STORE_KEY_USAGE, span_first(day, strlen("2026-11")));
     args_begin(&args, store);
     args_add(&args, span_of(record->request_id));
     args_add(&args, span_of(record->budget_period));
     args_add(&args, day);
-    args_add(&args, span_of(record->model));
+    args_add(&args, line_of(span_of(record->model), model));
     args_add_number(&args, quota_amount(record->cost_nano_usd));
     args_add_number(&args, record->delivered);
-    args_add_number(&args, record->source != COST_NOTHING_SENT);
     args_add_number(&args, record->prompt_tokens);
     args_add_number(&args, record->cached_tokens);
     args_add_number(&args, record->completion_tokens);
     args_add_number(&args, record->reasoning_tokens);
     args_add_number(&args, record->key_version);
+    args_add(&args, span_of(record->tier));
+    args_add_number(&args, record->finished_ms);
+    args_add(&args, span_of(cost_source_name(record->source)));
+    args_add_number(&args, store_is_another_day(store, day));
     args_send(&args, store, &settle->call, wake, read_settled, SCRIPT_settle, keys.names,
               keys.count);
+}
+
+void quota_forget_settled(struct store *store, struct settled_forget *forget, struct span user,
+                          struct span request_id, struct turn *wake)
+{
+    char name[STORE_KEY_MAX];
+    const struct span words[] = {SPAN("HDEL"), store_key_name(STORE_KEY_ACCOUNT, user, name),
+                                 request_id};
+
+    store_ask(store, &forget->call, wake, read_forgotten, words, sizeof(words) / sizeof(*words));
 }
 
 void quota_key_add(struct quota_keys *keys, enum store_key key)
@@ -154,12 +154,8 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
     struct store_args args;
 
     quota_key_add(&keys, STORE_KEY_USER);
-    quota_key_add_window(&keys, STORE_KEY_BUDGET, span_of(budget->name));
-    quota_key_add_window(&keys, STORE_KEY_DAY, span_of(day->name));
-    quota_key_add(&keys, STORE_KEY_LEASES);
-    quota_key_add(&keys, STORE_KEY_HOLDS);
-    quota_key_add(&keys, STORE_KEY_EXPIRED);
-    quota_key_add(&keys, STORE_KEY_SETTLED);
+    quota_key_add(&keys, STORE_KEY_ACCOUNT);
+    quota_key_add_window(&keys, STORE_KEY_SETTLED, span_of(day->name));
     args_begin(&args, store);
     args_add(&args, ask->request_id);
     args_add(&args, ask->holder);
@@ -270,7 +266,7 @@ static bool read_extended(struct store_call *call, const struct redis_reply *rep
     return redis_reply_kind(reply) == REDIS_LIST;
 }
 
-/* already, and unless it was: the limit, spent, held */
+/* 0, the limit, spent, held; or 1 and what is not booked yet */
 static bool read_settled(struct store_call *call, const struct redis_reply *reply)
 {
     struct settle *settle = container_of(call, struct settle, call);
@@ -279,9 +275,23 @@ static bool read_settled(struct store_call *call, const struct redis_reply *repl
     if (!item_number(reply, 0, &already))
         return false;
     settle->already = already == 1;
-    if (!settle->already && (!item_number(reply, 1, &limit) || !item_number(reply, 2, &spent) ||
-                             !item_number(reply, 3, &held)))
+    if (settle->already)
+        return read_unbooked(redis_reply_text(redis_reply_item(reply, 1)), settle->record);
+    if (!item_number(reply, 1, &limit) || !item_number(reply, 2, &spent) ||
+        !item_number(reply, 3, &held))
         return false;
     quota_rest(limit, spent, held, &settle->debt_nano_usd, &settle->remaining_nano_usd);
     return true;
+}
+
+/* "": it is booked, or nobody knows. */
+static bool read_unbooked(struct span text, struct settlement_record *record)
+{
+    return text.at && (text.size == 0 || quota_unbooked_read(text, record));
+}
+
+static bool read_forgotten(struct store_call *call, const struct redis_reply *reply)
+{
+    (void)call;
+    return redis_reply_kind(reply) == REDIS_NUMBER;
 }

@@ -5,22 +5,25 @@
  *              and count nothing. Idempotent by request id while the hold lives; after that the answer is ADMIT_OVER.
  *     extend   a running request's lease goes on.
  *     settle   the full actual cost, even above the cap; the message counts or is given back. Idempotent by request id,
- *              before and after the lease ran out.
- *     expire   holds whose lease ran out become spent-unconfirmed, and are listed for reconciliation until settled.
+ *              before and after the lease ran out. What is settled stands in the account until it is in the books.
+ *     forget   it is in the books.
+ *     expire   holds whose lease ran out become spent-unconfirmed, and are listed for reconciliation until settled; and
+ *              what was settled and nobody booked.
  *     billed   what settlements cost with one version of the user's key, to be held against what OpenRouter says of it.
  *
  * State (all with the user's hash tag; store/schema.h):
  *     user      status, tier, created_at; overrides o_limit_nano_usd, o_messages_per_day, o_requests_per_minute,
  *               o_max_concurrent; boost_nano_usd, boost_until_ms
- *     budget    per period: spent (nano-USD)
- *     day       per UTC day: messages; requests in its current minute by Redis' clock
- *     leases    zset: request id by the lease's end, of live holds
- *     expired   zset: the same of holds whose lease ran out, until they are settled
- *     holds     hash: request id → its hold (amount, period, day, generation id, key version, model ...), and beside them
- *               their sums: held|<period>, unconfirmed|<period> (nano-USD), messages|<day>, live|, next|. The sums stand
- *               here because a hold may be of any window while a script may touch declared keys only. What settlements
- *               cost with the user's own key is summed here, too: billed|<key version>, of the last three versions
- *     settled   zset: request id by time, two days: settling twice is told "already"
+ *     account   hash, all that changes with a request:
+ *                 request id → its open hold: live, or unconfirmed since its lease ran out (amount, period, day,
+ *                 generation id, key version, model ...); or, when it is settled, what is to be booked, until it is
+ *                 held|<period>, unconfirmed|<period>, spent|<period>, messages|<day> (held), delivered|<day>: sums, of the
+ *                 last four windows of a length
+ *                 live|, next|: how many holds are live, and when the first lease may end
+ *                 minute|, requests|: requests of the current minute by Redis' clock
+ *                 billed|<key version>: what settlements cost with the user's own key, of the last three versions
+ *                 settled|: when the last settlement was
+ *     settled   set per UTC day of the admission: request ids, so that settling twice is told "already"
  *     usage     per UTC month: sums of this user by day and model
  *
  * Owns      the answers' texts, in place.
@@ -28,8 +31,8 @@
  *           taken as that much), what a user spent and holds in a window at most eight million dollars, and what one
  *           key costs in its life as much: sums stay below 2^53, which Lua counts exactly.
  * Fails     as store.h; an admission that is STORE_UNKNOWN may have taken the hold: settle it with cost 0.
- * Source    design 5.1; reliability D17 to D19; peers 3.2; lua/admit.lua, extend.lua, settle.lua, expire.lua,
- *           billed.lua
+ * Source    design 5.1; reliability D17 to D19; peers 3.2; docs/decisions/013, 019; lua/admit.lua, extend.lua,
+ *           settle.lua, expire.lua, billed.lua
  */
 #ifndef KEYTURN_STORE_QUOTA_H
 #define KEYTURN_STORE_QUOTA_H
@@ -132,12 +135,20 @@ struct settlement_record {
 
 struct settle {
     struct store_call call;
-    bool already; /* it had been settled before: nothing changed */
+    struct settlement_record *record; /* borrowed */
+    bool already; /* it had been settled before: nothing changed; *record is then what was settled, if it is not booked yet */
     int64_t debt_nano_usd,
         remaining_nano_usd; /* by the limit at admission; 0 and -1 when it is not known */
 };
-void quota_settle(struct store *store, struct settle *settle,
-                  const struct settlement_record *record, struct turn *wake);
+void quota_settle(struct store *store, struct settle *settle, struct settlement_record *record,
+                  struct turn *wake);
+
+/* It is booked. */
+struct settled_forget {
+    struct store_call call;
+};
+void quota_forget_settled(struct store *store, struct settled_forget *forget, struct span user,
+                          struct span request_id, struct turn *wake);
 
 /* Holds of a user whose lease ran out, now unconfirmed. */
 enum { EXPIRED_PAGE = 16 };
@@ -150,10 +161,12 @@ struct expired_hold {
 };
 struct quota_expire {
     struct store_call call;
-    size_t count;
+    char user[USER_ID_MAX + 1];
+    size_t count, unbooked_count;
     struct expired_hold holds[EXPIRED_PAGE];
-    bool more; /* than fit */
-    bool busy; /* the user still has live holds, or more expired ones than fit */
+    struct settlement_record unbooked[EXPIRED_PAGE]; /* settled a while ago and not in the books */
+    bool more; /* holds than fit */
+    bool busy; /* the user still has live holds, more expired ones than fit, or something unbooked */
     int64_t now_ms;
 };
 void quota_expire(struct store *store, struct quota_expire *expire, struct span user,

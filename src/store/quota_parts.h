@@ -23,6 +23,9 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
                       const struct period *budget, const struct period *day, struct turn *wake,
                       bool (*read)(struct store_call *call, const struct redis_reply *reply));
 
+/* What lua/settle.lua left in the account, until it is booked: over the user and the request id that are there. */
+bool quota_unbooked_read(struct span text, struct settlement_record *record);
+
 /* Where things stand in lua/admit.lua's answer. */
 enum admit_item {
     ADMIT_ITEM_VERDICT,

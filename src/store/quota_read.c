@@ -3,10 +3,13 @@
 
 #include "store/quota_parts.h"
 
+enum { UNBOOKED_MS = 5000 }; /* what is settled is booked within two rounds, if anybody is there to do it */
+
 static const char *const statuses[] = {"", "active", "disabled"};
 
 static bool read_look(struct store_call *call, const struct redis_reply *reply);
 static bool read_expired(struct store_call *call, const struct redis_reply *reply);
+static bool read_unbooked_list(const struct redis_reply *list, struct quota_expire *expire);
 static bool read_hold(const struct redis_reply *reply, struct expired_hold *hold);
 static bool read_billed(struct store_call *call, const struct redis_reply *reply);
 static bool read_holders(struct store_call *call, const struct redis_reply *reply);
@@ -31,11 +34,11 @@ void quota_expire(struct store *store, struct quota_expire *expire, struct span 
     struct quota_keys keys = {.user = user};
     struct store_args args;
 
-    quota_key_add(&keys, STORE_KEY_LEASES);
-    quota_key_add(&keys, STORE_KEY_HOLDS);
-    quota_key_add(&keys, STORE_KEY_EXPIRED);
+    span_text(user, expire->user, sizeof(expire->user));
+    quota_key_add(&keys, STORE_KEY_ACCOUNT);
     args_begin(&args, store);
     args_add_number(&args, EXPIRED_PAGE);
+    args_add_number(&args, UNBOOKED_MS);
     args_send(&args, store, &expire->call, wake, read_expired, SCRIPT_expire, keys.names,
               keys.count);
 }
@@ -47,9 +50,7 @@ void quota_billed(struct store *store, struct quota_billed *billed, struct span 
     struct quota_keys keys = {.user = user};
     struct store_args args;
 
-    quota_key_add(&keys, STORE_KEY_LEASES);
-    quota_key_add(&keys, STORE_KEY_HOLDS);
-    quota_key_add(&keys, STORE_KEY_SETTLED);
+    quota_key_add(&keys, STORE_KEY_ACCOUNT);
     args_begin(&args, store);
     args_add_number(&args, key_version);
     args_send(&args, store, &billed->call, wake, read_billed, SCRIPT_billed, keys.names,
@@ -115,9 +116,10 @@ static bool read_expired(struct store_call *call, const struct redis_reply *repl
 {
     struct quota_expire *expire = container_of(call, struct quota_expire, call);
     const struct redis_reply *holds = redis_reply_field(reply, SPAN("holds"));
+    const struct redis_reply *unbooked = redis_reply_field(reply, SPAN("unbooked"));
     size_t count = holds ? redis_reply_count(holds) : 0;
 
-    expire->count = 0;
+    expire->count = expire->unbooked_count = 0;
     expire->more = field_flag(reply, "more");
     expire->busy = field_flag(reply, "busy");
     if (!holds || count > EXPIRED_PAGE || !field_number(reply, "now_ms", &expire->now_ms))
@@ -126,6 +128,27 @@ static bool read_expired(struct store_call *call, const struct redis_reply *repl
         if (!read_hold(redis_reply_item(holds, i), &expire->holds[i]))
             return false;
     expire->count = count;
+    return unbooked && read_unbooked_list(unbooked, expire);
+}
+
+/* Pairs: the request id and what stands there. */
+static bool read_unbooked_list(const struct redis_reply *list, struct quota_expire *expire)
+{
+    size_t count = redis_reply_count(list);
+
+    if (count > EXPIRED_PAGE)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct redis_reply *pair = redis_reply_item(list, i);
+        struct settlement_record *record = &expire->unbooked[i];
+        memcpy(record->user, expire->user, sizeof(record->user));
+        record->generation_id[0] = '\0';
+        if (redis_reply_count(pair) != 2 ||
+            !item_text(pair, 0, record->request_id, sizeof(record->request_id)) ||
+            !quota_unbooked_read(redis_reply_text(redis_reply_item(pair, 1)), record))
+            return false;
+    }
+    expire->unbooked_count = count;
     return true;
 }
 

@@ -16,21 +16,15 @@
     ROW(META, "kt:meta", "hash", "deployment, schema, environment, upstream, sealed check") \
     ROW(TOKEN, "kt:t:%.*s", "hash", "a client token: mac, kid, user, kind, status, times") \
     ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at, overrides, boost") \
-    ROW(BUDGET, "kt:{u:%.*s}:budget:", "hash", \
-        "what settlements cost in a budget window; expires") \
-    ROW(DAY, "kt:{u:%.*s}:day:", "hash", \
-        "messages delivered on a UTC day, requests of its current minute; expires") \
-    ROW(LEASES, "kt:{u:%.*s}:leases", "zset", "live holds: request id by the lease's end") \
-    ROW(HOLDS, "kt:{u:%.*s}:holds", "hash", \
-        "open holds by request id, their sums by window; settled costs by version of the key") \
-    ROW(EXPIRED, "kt:{u:%.*s}:expired", "zset", \
-        "holds to be reconciled: request id by when the lease ran out") \
-    ROW(SETTLED, "kt:{u:%.*s}:settled", "zset", "request id by settlement; 48 hours") \
+    ROW(ACCOUNT, "kt:{u:%.*s}:account", "hash", \
+        "open holds and what is to be booked by request id; sums by window; settled costs by version of the key") \
+    ROW(SETTLED, "kt:{u:%.*s}:settled:", "set", \
+        "request ids settled, by the UTC day of the record; expires") \
     ROW(USAGE, "kt:{u:%.*s}:usage:", "hash", \
         "a user's sums of a UTC month by day and model; expires") \
     ROW(HOLDERS, "kt:holders", "zset", "users with holds, by when to look after them") \
     ROW(LEDGER, "kt:{books}:ledger", "stream", "settlements; the newest million") \
-    ROW(SEEN, "kt:{books}:seen:", "hash", \
+    ROW(SEEN, "kt:{books}:seen:", "set", \
         "request ids booked, by the UTC day of the record; expires") \
     ROW(SUMS, "kt:{books}:", "hash", \
         "sums of a UTC day or month: by user; by tier and model, by day") \

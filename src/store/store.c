@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/number.h"
+#include "domain/period.h"
 #include "store/lua_scripts.h"
 #include "store/scripts.h"
 
@@ -68,6 +69,13 @@ struct span store_now_arg(const struct store *store, char ret_text[24])
     int64_t now_ms = store->clock_by_hand ? loop_wall_ms(store->loop) : 0;
 
     return number_text(now_ms, ret_text);
+}
+
+bool store_is_another_day(const struct store *store, struct span day)
+{
+    struct period today = period_of(LIMIT_RESET_DAILY, loop_wall_ms(store->loop));
+
+    return !span_equal(day, span_of(today.name));
 }
 
 static void prepare(struct store *store, struct store_call *call, struct turn *wake,

@@ -55,5 +55,7 @@ void store_eval(struct store *store, struct store_call *call, struct turn *wake,
                 const struct span *args, size_t arg_count);
 /* What scripts get as their clock: "0" (read Redis' TIME) or the hand-moved time. */
 struct span store_now_arg(const struct store *store, char ret_text[24]);
+/* Is the UTC date not today's: by our clock; what it is for has days of room. */
+bool store_is_another_day(const struct store *store, struct span day);
 
 #endif

@@ -12,8 +12,8 @@ struct fake_call {
     struct list link;
     struct redis_call *call; /* borrowed */
     int count;
-    const char *words[WORDS_MAX]; /* ours */
-    size_t sizes[WORDS_MAX];
+    const char **words; /* ours, and what they point to */
+    size_t *sizes;      /* ours */
 };
 
 struct redis {
@@ -292,6 +292,8 @@ static void keep(struct redis *redis, struct redis_call *call, const struct span
     call->asked_us = loop_now_us(redis->loop);
     pending->call = call;
     pending->count = (int)count;
+    pending->words = must_alloc(count * sizeof(*pending->words));
+    pending->sizes = must_alloc(count * sizeof(*pending->sizes));
     for (size_t i = 0; i < count; i++) {
         char *copy = must_alloc(words[i].size + 1);
         assert(words[i].at);
@@ -351,5 +353,7 @@ static void fake_call_free(struct fake_call *pending)
 {
     for (int i = 0; i < pending->count; i++)
         must_free((char *)pending->words[i]);
+    must_free(pending->words);
+    must_free(pending->sizes);
     must_free(pending);
 }

@@ -7,7 +7,7 @@
 
 /* One user: in Redis, and summed up from the entries of its requests. */
 struct account {
-    long long spent, messages, requests_sum, month_sum, holds, leases, expired, by_key;
+    long long spent, messages, requests_sum, month_sum, held, live, expired, unbooked, by_key;
     long long booked, charged, delivered, perhaps;
     bool estimated, cut_off;
 };
@@ -21,20 +21,20 @@ struct account {
     "return times .. ' ' .. text"
 
 #define ACCOUNT_SCRIPT \
-    "local head = 'kt:{u:' .. ARGV[1] .. '}:' " \
-    "local function sum(keys, field) local total = 0 for _, k in ipairs(redis.call('KEYS', " \
-    "keys)) " \
-    "do total = total + (redis.call('HGET', k, field) or 0) end return total end " \
     "local requests, cost = 0, 0 " \
     "for _, k in ipairs(redis.call('KEYS', 'kt:{books}:month:*:user')) do " \
     "local r, c = string.match(redis.call('HGET', k, ARGV[1]) or '0 0 ', '^(%d+) (%d+) ') " \
     "requests, cost = requests + r, cost + c end " \
-    "local holds, by_key, flat = 0, 0, redis.call('HGETALL', head .. 'holds') " \
-    "for i = 1, #flat, 2 do if string.find(flat[i], 'billed|', 1, true) == 1 then " \
-    "by_key = by_key + flat[i + 1] else holds = holds + 1 end end " \
-    "return string.format('%.0f %.0f %.0f %.0f %d %d %d %.0f', sum(head .. 'budget:*', 'spent'), " \
-    "sum(head .. 'day:*', 'messages'), requests, cost, holds, " \
-    "redis.call('ZCARD', head .. 'leases'), redis.call('ZCARD', head .. 'expired'), by_key)"
+    "local sums, states = {}, {L = 0, X = 0, S = 0} " \
+    "local flat = redis.call('HGETALL', 'kt:{u:' .. ARGV[1] .. '}:account') " \
+    "for i = 1, #flat, 2 do " \
+    "local sum, state = string.match(flat[i], '^(%l+)|'), string.match(flat[i + 1], '^(%u)\\n') " \
+    "if sum then sums[sum] = (sums[sum] or 0) + flat[i + 1] " \
+    "else states[state] = states[state] + 1 end end " \
+    "local held = 0 for _, sum in ipairs({'held', 'unconfirmed', 'messages', 'live'}) do " \
+    "held = held + math.abs(sums[sum] or 0) end " \
+    "return string.format('%.0f %.0f %.0f %.0f %.0f %d %d %d %.0f', sums.spent or 0, " \
+    "sums.delivered or 0, requests, cost, held, states.L, states.X, states.S, sums.billed or 0)"
 
 static void check_entry(struct world *w, const struct asker *asker, const struct entry *entry);
 static struct account open_account(struct world *w, const struct person *person);
@@ -138,8 +138,9 @@ static struct account open_account(struct world *w, const struct person *person)
     char text[1024];
 
     LOOK(w, text, "EVAL", ACCOUNT_SCRIPT, "0", person->id);
-    if (sscanf(text, "%lld %lld %lld %lld %lld %lld %lld %lld", &a.spent, &a.messages,
-               &a.requests_sum, &a.month_sum, &a.holds, &a.leases, &a.expired, &a.by_key) != 8)
+    if (sscanf(text, "%lld %lld %lld %lld %lld %lld %lld %lld %lld", &a.spent, &a.messages,
+               &a.requests_sum, &a.month_sum, &a.held, &a.live, &a.expired, &a.unbooked,
+               &a.by_key) != 9)
         world_fails(w, __FILE__, __LINE__, "an account cannot be read: %s", text);
     return a;
 }
@@ -149,10 +150,10 @@ static void check_account(struct world *w, const struct person *person,
 {
     const struct tier *tier = tier_of(w, person);
 
-    if (account->holds || account->leases || account->expired)
+    if (account->held || account->live || account->expired || account->unbooked)
         world_fails(w, __FILE__, __LINE__,
-                    "%s has open holds: %lld fields, %lld live, %lld expired", person->id,
-                    account->holds, account->leases, account->expired);
+                    "%s has open holds: %lld live, %lld expired, %lld unbooked, their sums %lld",
+                    person->id, account->live, account->expired, account->unbooked, account->held);
     if (account->spent != account->booked || account->month_sum != account->booked)
         world_fails(w, __FILE__, __LINE__, "%s spent %lld, the ledger says %lld, its sums %lld",
                     person->id, account->spent, account->booked, account->month_sum);

@@ -85,12 +85,13 @@ struct fake_key *a_key(struct world *w, struct person *person, struct key_story 
 
 void was_used(struct world *w, const struct person *person, struct fake_key *key, int64_t nano_usd)
 {
-    char name[STORE_KEY_MAX], holds[STORE_KEY_MAX + 1], sum[24], text[1024];
+    char name[STORE_KEY_MAX], account[STORE_KEY_MAX + 1], sum[24], text[1024];
 
     key->used_nano_usd = nano_usd;
-    span_text(store_key_name(STORE_KEY_HOLDS, span_of(person->id), name), holds, sizeof(holds));
+    span_text(store_key_name(STORE_KEY_ACCOUNT, span_of(person->id), name), account,
+              sizeof(account));
     snprintf(sum, sizeof(sum), "%lld", (long long)nano_usd);
-    FAKE_LOOK(w->desk.redis, text, "HSET", holds, "billed|1", sum);
+    FAKE_LOOK(w->desk.redis, text, "HSET", account, "billed|1", sum);
 }
 
 const char *record_field(struct world *w, const struct person *person, const char *field,

@@ -263,8 +263,10 @@ void answers_without_choices(struct world *w)
         EXPECT(w, reply_has(plain, "\"choices\":[]"));
         is_booked_as(w, plain, COST_FROM_USAGE);
         LOOK(w, used, "EVAL",
-             "local sum = 0 for _, key in ipairs(redis.call('KEYS', '*:day:*')) do sum = sum + "
-             "(redis.call('HGET', key, 'messages') or 0) end return tostring(sum)",
+             "local sum = 0 for _, key in ipairs(redis.call('KEYS', '*:account')) do "
+             "for _, field in ipairs(redis.call('HKEYS', key)) do "
+             "if string.find(field, '^delivered|') then sum = sum + redis.call('HGET', key, "
+             "field) end end end return tostring(sum)",
              "0");
         EXPECT(w, strcmp(used, "0") == 0);
     }

@@ -115,20 +115,33 @@ static inline struct settlement_record record_of(const char *id, int64_t cost)
     return record;
 }
 
-static inline struct settle settle_record(struct harness *h, const struct settlement_record *record)
+/* What was settled before is in *record afterwards, while it is not booked. */
+static inline struct settle settle_record(struct harness *h, struct settlement_record *record)
 {
     struct settle settle = {0};
 
     quota_settle(&h->a, &settle, record, &h->wake);
     AWAIT_OK(h, settle);
+    assert_ptr_equal(settle.record, record);
     return settle;
 }
 
 static inline struct settle settle_now(struct harness *h, const char *id, int64_t cost)
 {
-    const struct settlement_record record = record_of(id, cost);
+    struct settlement_record record = record_of(id, cost);
+    struct settle settle = settle_record(h, &record);
 
-    return settle_record(h, &record);
+    settle.record = NULL;
+    return settle;
+}
+
+/* It is booked. */
+static inline void forget_now(struct harness *h, const char *id)
+{
+    struct settled_forget forget = {0};
+
+    quota_forget_settled(&h->b, &forget, SPAN("ada"), span_of(id), &h->wake);
+    AWAIT_OK(h, forget);
 }
 
 static inline bool extend_now(struct harness *h, const char *id, const char *generation)
@@ -182,6 +195,26 @@ static inline void assert_money(struct harness *h, const struct tier *tier, int6
     assert_int_equal(view.held_nano_usd, held);
 }
 
+#define assert_account(h, field, expected) \
+    assert_look(h, "HGET kt:{u:ada}:account " field, expected)
+#define assert_no_account(h, field) assert_look(h, "HEXISTS kt:{u:ada}:account " field, "0")
+
+/* Nothing is open, nothing waits for the books, and nothing of that is left in the sums. */
+static inline void assert_idle(struct harness *h)
+{
+    struct look open = store_look_split(
+        h,
+        "EVAL\tlocal all, open = redis.call('HGETALL', KEYS[1]), {} "
+        "for i = 1, #all, 2 do "
+        "local name = string.match(all[i], '^(%l+)|') "
+        "if not name or all[i + 1] ~= '0' and (name == 'held' or name == 'unconfirmed' or "
+        "name == 'messages' or name == 'live') then open[#open + 1] = all[i] end end "
+        "return table.concat(open, ' ')\t1\tkt:{u:ada}:account",
+        '\t');
+
+    assert_string_equal(open.text, "");
+}
+
 /* A digest of everything in the store. DUMP will not do: the order inside a hash table changes as it is read. */
 static inline struct look digest_now(struct harness *h)
 {
@@ -195,6 +228,7 @@ static inline struct look digest_now(struct harness *h)
         "local flat = redis.call('HGETALL', name) "
         "for i = 1, #flat, 2 do items[#items + 1] = flat[i] .. '=' .. flat[i + 1] end "
         "table.sort(items) "
+        "elseif kind == 'set' then items = redis.call('SMEMBERS', name) table.sort(items) "
         "elseif kind == 'zset' then items = redis.call('ZRANGE', name, 0, -1, 'WITHSCORES') "
         "else items = {redis.call('DUMP', name)} end "
         "all[#all + 1] = name .. '>' .. table.concat(items, ';') end "

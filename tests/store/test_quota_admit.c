@@ -325,9 +325,49 @@ static void test_a_lost_reply_is_given_again(void **state)
     settle_now(h, "r1", 70);
     assert_verdict(h, &tier, "r1", 80, ADMIT_OVER);
     assert_verdict(h, &tier, "r1", 1, ADMIT_OVER);
-    settle_now(h, "r2", 0); /* gave up an admission that was still under way */
+    forget_now(h, "r1");
+    assert_verdict(h, &tier, "r1", 80, ADMIT_OVER); /* booked, and still known */
+    settle_now(h, "r2", 0);                         /* gave up an admission that was still under way */
     assert_verdict(h, &tier, "r2", 1, ADMIT_OVER);
     assert_money(h, &tier, 70, 0);
+}
+
+static void assert_admit_broken(struct harness *h, const struct tier *tier, const char *breaks,
+                                const char *mends)
+{
+    const struct admit_ask ask = ask_of(tier, "r2", 5);
+    struct admission admission = {0};
+
+    store_look_split(h, breaks, '\t');
+    struct look before = digest_now(h);
+    quota_admit(&h->a, &admission, &ask, &h->wake);
+    harness_await(h);
+    assert_int_equal(admission.call.end, STORE_BROKEN);
+    assert_string_equal(digest_now(h).text, before.text);
+    store_look_split(h, mends, '\t');
+}
+
+static void test_what_cannot_be_read_admits_nobody(void **state)
+{
+    static const char *const sums[] = {"held|2026-11",       "unconfirmed|2026-11",
+                                       "spent|2026-11",      "messages|2026-11-20",
+                                       "delivered|2026-11-20", "live|",
+                                       "next|",              "r2"};
+    struct harness *h = *state;
+    struct tier tier = tier_named("Pro", 1000);
+    char breaks[QUOTA_TEXT], mends[QUOTA_TEXT];
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++) {
+        snprintf(breaks, sizeof(breaks), "HGET\tkt:{u:ada}:account\t%s", sums[i]);
+        struct look was = store_look_split(h, breaks, '\t');
+        snprintf(breaks, sizeof(breaks), "HSET\tkt:{u:ada}:account\t%s\tmuch", sums[i]);
+        snprintf(mends, sizeof(mends),
+                 was.text[0] ? "HSET\tkt:{u:ada}:account\t%s\t%s" : "HDEL\tkt:{u:ada}:account\t%s",
+                 sums[i], was.text);
+        assert_admit_broken(h, &tier, breaks, mends);
+    }
+    assert_verdict(h, &tier, "r2", 700, ADMIT_GRANTED);
 }
 
 int main(void)
@@ -346,6 +386,7 @@ int main(void)
         QUOTA_TEST(test_overrides_of_a_user),
         QUOTA_TEST(test_a_boost_ends),
         QUOTA_TEST(test_a_lost_reply_is_given_again),
+        QUOTA_TEST(test_what_cannot_be_read_admits_nobody),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);
 }

@@ -5,7 +5,8 @@ enum { CROWD = 1000, WAVE = 50, PRICE = 7 };
 
 struct crowd {
     struct admission admissions[CROWD], again[CROWD];
-    struct settle settles[CROWD];
+    struct settle settles[CROWD], rivals[CROWD];
+    struct settlement_record records[CROWD], rival_records[CROWD];
     char ids[CROWD][16];
 };
 
@@ -14,7 +15,8 @@ static bool any_open(const struct crowd *crowd, int first)
     for (int i = first; i < first + WAVE; i++)
         if (store_call_is_open(&crowd->admissions[i].call) ||
             store_call_is_open(&crowd->again[i].call) ||
-            store_call_is_open(&crowd->settles[i].call))
+            store_call_is_open(&crowd->settles[i].call) ||
+            store_call_is_open(&crowd->rivals[i].call))
             return true;
     return false;
 }
@@ -61,16 +63,34 @@ static int crowd_admit(struct harness *h, struct crowd *crowd, const struct tier
     return granted;
 }
 
+/* Two know each request's end, and not the same figure. */
 static void crowd_settle(struct harness *h, struct crowd *crowd)
 {
     for (int first = 0; first < CROWD; first += WAVE) {
         for (int i = first; i < first + WAVE; i++) {
-            struct settlement_record record = record_of(crowd->ids[i], i % (PRICE + 1));
-            if (crowd->admissions[i].verdict == ADMIT_GRANTED)
-                quota_settle(i % 2 ? &h->a : &h->b, &crowd->settles[i], &record, &h->wake);
+            bool odd = i % 2;
+            crowd->records[i] = record_of(crowd->ids[i], i % (PRICE + 1));
+            crowd->rival_records[i] = record_of(crowd->ids[i], PRICE + 2);
+            if (crowd->admissions[i].verdict != ADMIT_GRANTED)
+                continue;
+            quota_settle(odd ? &h->a : &h->b, &crowd->settles[i], &crowd->records[i], &h->wake);
+            quota_settle(odd ? &h->b : &h->a, &crowd->rivals[i], &crowd->rival_records[i],
+                         &h->wake);
         }
         await_wave(h, crowd, first);
     }
+}
+
+/* One of the two figures, and both know which. */
+static int64_t settled_cost(const struct crowd *crowd, int i)
+{
+    assert_int_equal(crowd->settles[i].call.end, STORE_OK);
+    assert_int_equal(crowd->rivals[i].call.end, STORE_OK);
+    assert_true(crowd->settles[i].already != crowd->rivals[i].already);
+    assert_int_equal(crowd->records[i].cost_nano_usd, crowd->rival_records[i].cost_nano_usd);
+    assert_int_equal(crowd->records[i].cost_nano_usd,
+                     crowd->settles[i].already ? PRICE + 2 : i % (PRICE + 1));
+    return crowd->records[i].cost_nano_usd;
 }
 
 static void assert_granted(struct harness *h, int64_t limit, int expected, bool by_both)
@@ -84,13 +104,9 @@ static void assert_granted(struct harness *h, int64_t limit, int expected, bool 
     assert_int_equal(crowd_admit(h, crowd, &tier, by_both), expected);
     assert_money(h, &tier, 0, expected * PRICE);
     crowd_settle(h, crowd);
-    for (int i = 0; i < CROWD; i++) {
-        if (crowd->admissions[i].verdict != ADMIT_GRANTED)
-            continue;
-        assert_int_equal(crowd->settles[i].call.end, STORE_OK);
-        assert_false(crowd->settles[i].already);
-        spent += i % (PRICE + 1);
-    }
+    for (int i = 0; i < CROWD; i++)
+        if (crowd->admissions[i].verdict == ADMIT_GRANTED)
+            spent += settled_cost(crowd, i);
     assert_money(h, &tier, spent, 0);
     assert_int_equal(view_now(h, &tier).messages_used, expected);
     free(crowd);

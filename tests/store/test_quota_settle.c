@@ -20,24 +20,39 @@ static void test_the_actual_cost_is_charged(void **state)
     assert_money(h, &tier, 123, 200);
     settle_now(h, "r2", 0);
     assert_money(h, &tier, 123, 0);
-    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+    assert_account(h, "delivered|2026-11-20", "2");
+    assert_account(h, "messages|2026-11-20", "0"); /* zeros stay */
+    forget_now(h, "r1");
+    forget_now(h, "r2");
+    assert_idle(h);
+    assert_money(h, &tier, 123, 0);
 }
 
 static void test_twice_is_once(void **state)
 {
     struct harness *h = *state;
     struct tier tier = pro();
+    struct settlement_record record = record_of("r1", 123), journalled = record;
 
     assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
-    settle_now(h, "r1", 123);
-    struct look before = digest_now(h);
-    struct settle settle = settle_now(h, "r1", 123);
-    assert_true(settle.already);
-    assert_int_equal(settle.remaining_nano_usd, -1);
-    assert_true(settle_now(h, "r1", 999).already);
-    hand_ms += days_ms(2) - 1;
-    assert_true(settle_now(h, "r1", 123).already); /* a journal, two days later */
-    assert_string_equal(digest_now(h).text, before.text);
+    settle_record(h, &record);
+    for (int booked = 0; booked < 2; booked++) {
+        struct look before = digest_now(h);
+        record = journalled;
+        struct settle settle = settle_record(h, &record);
+        assert_true(settle.already);
+        assert_int_equal(settle.remaining_nano_usd, -1);
+        assert_int_equal(settle.debt_nano_usd, 0);
+        assert_true(settle_now(h, "r1", 999).already);
+        hand_ms += days_ms(2) - 1;
+        record = journalled;
+        assert_true(settle_record(h, &record).already); /* a journal, two days later */
+        hand_ms -= days_ms(2) - 1;
+        assert_string_equal(digest_now(h).text, before.text);
+        assert_money(h, &tier, 123, 0);
+        forget_now(h, "r1");
+    }
+    assert_idle(h);
 }
 
 static void test_above_the_hold_is_debt(void **state)
@@ -113,7 +128,9 @@ static void test_a_hold_that_ran_out_is_unconfirmed_until_settled(void **state)
     assert_int_equal(view_now(h, &tier).messages_used, 1);
     assert_int_equal(expire_now(h).count, 0);
     assert_true(settle_now(h, "r1", 42).already);
-    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+    forget_now(h, "r1");
+    assert_false(expire_now(h).busy);
+    assert_idle(h);
 }
 
 static bool settle_with_key(struct harness *h, const char *id, int64_t cost, int64_t key_version)
@@ -141,15 +158,16 @@ static void test_what_each_version_of_the_key_cost(void **state)
     assert_true(settle_with_key(h, "r4", 0, 2));  /* for nothing: no sum */
     assert_billed(h, 1, 130);
     assert_billed(h, 0, 0);
-    assert_look(h, "HGETALL kt:{u:ada}:holds", "billed|1");
-    assert_look(h, "HLEN kt:{u:ada}:holds", "1");
+    assert_no_account(h, "billed|0");
+    assert_no_account(h, "billed|2");
     assert_verdict(h, &tier, "r5", 300, ADMIT_GRANTED);
     hand_ms += QUOTA_LEASE_MS;
     assert_int_equal(expire_now(h).count, 1);
     assert_true(settle_with_key(h, "r5", 70, 1)); /* after its lease */
     assert_billed(h, 1, 200);
     assert_money(h, &tier, 250, 0);
-    assert_look(h, "HLEN kt:{u:ada}:holds", "1");
+    forget_now(h, "r1");
+    assert_billed(h, 1, 200);
 }
 
 static void test_three_versions_are_kept(void **state)
@@ -167,7 +185,8 @@ static void test_three_versions_are_kept(void **state)
     assert_billed(h, 3, 6);
     assert_billed(h, 2, 0);
     assert_billed(h, 1, 0);
-    assert_look(h, "HLEN kt:{u:ada}:holds", "3");
+    assert_no_account(h, "billed|2");
+    assert_no_account(h, "billed|1");
 }
 
 /* Near 2^53, where a Lua number ends to count. */
@@ -175,7 +194,7 @@ static void test_what_a_key_cost_is_counted_exactly(void **state)
 {
     struct harness *h = *state;
 
-    store_look(h, "HSET kt:{u:ada}:holds billed|1 8999999999999999");
+    store_look(h, "HSET kt:{u:ada}:account billed|1 8999999999999999");
     assert_true(settle_with_key(h, "r1", 1, 1));
     assert_billed(h, 1, INT64_C(9000000000000000));
     assert_true(settle_with_key(h, "r2", 7199254740991, 1));
@@ -219,10 +238,11 @@ static void test_a_late_settlement_before_anybody_looked(void **state)
     hand_ms -= days_ms(1);
     assert_money(h, &tier, 0, 0);
     assert_int_equal(view_now(h, &tier).messages_used, 0);
-    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+    forget_now(h, "r1");
+    assert_idle(h);
 }
 
-static void test_sixteen_are_swept_at_a_time(void **state)
+static void test_sixteen_are_listed_at_a_time(void **state)
 {
     struct harness *h = *state;
     struct tier tier = pro();
@@ -234,22 +254,27 @@ static void test_sixteen_are_swept_at_a_time(void **state)
     }
     hand_ms += QUOTA_LEASE_MS;
     struct quota_view view = admit_now(h, &tier, "new", 10).view;
-    assert_int_equal(view.spent_nano_usd, 160);
-    assert_int_equal(view.held_nano_usd, 250);
+    assert_int_equal(view.spent_nano_usd, 400);
+    assert_int_equal(view.held_nano_usd, 10);
     assert_int_equal(view.active, 1);
     settle_now(h, "new", 0);
-    assert_verdict(h, &tier, "r39", 10, ADMIT_OVER); /* ran out, too, though not swept yet */
-    struct quota_expire expire = expire_now(h);
-    assert_int_equal(expire.count, EXPIRED_PAGE);
-    assert_true(expire.busy);
-    assert_string_equal(expire.holds[0].request_id, "r00");
-    for (int rounds = 0; rounds < 3; rounds++) {
-        for (size_t i = 0; i < expire.count; i++)
-            settle_now(h, expire.holds[i].request_id, 1);
-        expire = expire_now(h);
+    forget_now(h, "new");
+    assert_verdict(h, &tier, "r39", 10, ADMIT_OVER);
+    for (int round = 0; round < 3; round++) {
+        struct quota_expire expire = expire_now(h);
+        assert_int_equal(expire.count, round < 2 ? EXPIRED_PAGE : 8);
+        assert_int_equal(expire.more, round < 2);
+        assert_int_equal(expire.busy, round < 2);
+        for (size_t i = 0; i < expire.count; i++) {
+            snprintf(id, sizeof(id), "r%02zu", (size_t)round * EXPIRED_PAGE + i);
+            assert_string_equal(expire.holds[i].request_id, id);
+            settle_now(h, id, 1);
+            assert_true(expire_now(h).busy);
+            forget_now(h, id);
+        }
     }
-    assert_int_equal(expire.count, 0);
-    assert_false(expire.busy);
+    assert_int_equal(expire_now(h).count, 0);
+    assert_false(expire_now(h).busy);
     assert_money(h, &tier, 40, 0);
 }
 
@@ -307,7 +332,11 @@ static void test_a_hold_that_is_left(void **state)
     settle_now(h, "r2", 5);
     assert_int_equal(view_now(h, &tier).messages_used, 1);
     assert_false(leave_now(h, "r1", false));
-    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+    assert_false(leave_now(h, "r2", false)); /* its message counts: that is settled */
+    assert_int_equal(view_now(h, &tier).messages_used, 1);
+    forget_now(h, "r1");
+    forget_now(h, "r2");
+    assert_idle(h);
 }
 
 static void test_extending_what_is_not_there(void **state)
@@ -318,58 +347,70 @@ static void test_extending_what_is_not_there(void **state)
     assert_look(h, "DBSIZE", "0");
 }
 
+static void assert_lives(struct harness *h, const char *key, int64_t days)
+{
+    char line[QUOTA_TEXT];
+
+    snprintf(line, sizeof(line), "PTTL kt:{u:ada}:%s", key);
+    assert_in_range(strtoll(store_look(h, line).text, NULL, 10), days_ms(days) - 60000,
+                    days_ms(days));
+}
+
 static void test_keys_expire_in_the_end(void **state)
 {
     struct harness *h = *state;
     struct tier tier = pro();
-    static const char *const names[] = {"budget:2026-11", "day:2026-11-20", "usage:2026-11",
-                                        "settled"};
-    static const int64_t days[] = {76, 46, 400, 3};
-    char line[QUOTA_TEXT];
 
     assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
     settle_now(h, "r1", 123);
-    for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++) {
-        snprintf(line, sizeof(line), "PTTL kt:{u:ada}:%s", names[i]);
-        int64_t rest = strtoll(store_look(h, line).text, NULL, 10);
-        assert_in_range(rest, days_ms(days[i]) - 60000, days_ms(days[i]));
-    }
+    assert_lives(h, "usage:2026-11", 400);
+    assert_lives(h, "settled:2026-11-20", 4);
+    assert_look(h, "PTTL kt:{u:ada}:account", "-1");
+    assert_look(h, "PTTL kt:{u:ada}:user", "-1");
+    assert_look(h, "DBSIZE", "4");
 }
 
-static void test_settled_ids_are_kept_two_days(void **state)
+#define SHORTEN "PEXPIRE kt:{u:ada}:settled:2026-11-20 259200000" /* 3 days */
+
+/* Two days from their settlement at least, also those that are settled late. */
+static void test_settled_ids_are_kept(void **state)
 {
     struct harness *h = *state;
+    struct settlement_record late = record_of("r4", 1), sent = record_of("r3", 1);
     char id[16];
 
-    for (int i = 0; i < 70; i++) {
-        snprintf(id, sizeof(id), "r%d", i);
+    settle_now(h, "r1", 1);
+    store_look(h, SHORTEN);
+    settle_now(h, "r2", 1); /* the day and the model are known: there is enough */
+    assert_lives(h, "settled:2026-11-20", 3);
+    snprintf(sent.model, sizeof(sent.model), "maker/other");
+    settle_record(h, &sent);
+    assert_lives(h, "settled:2026-11-20", 4);
+    store_look(h, SHORTEN);
+    hand_ms += days_ms(1);
+    settle_record(h, &late);
+    assert_lives(h, "settled:2026-11-20", 4);
+    assert_look(h, "SCARD kt:{u:ada}:settled:2026-11-20", "4");
+    assert_look(h, "EXISTS kt:{u:ada}:settled:2026-11-21", "0");
+    for (int i = 0; i < 300; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
         settle_now(h, id, 1);
     }
-    hand_ms += days_ms(2) + 1;
-    settle_now(h, "next", 1); /* in one of sixteen milliseconds they are looked through */
-    assert_look(h, "ZCARD kt:{u:ada}:settled", "71");
-    hand_ms += 15;
-    settle_now(h, "last", 1);
-    assert_look(h, "ZCARD kt:{u:ada}:settled", "8"); /* 64 of them at a time */
-    settle_now(h, "very_last", 1);
-    assert_look(h, "ZCARD kt:{u:ada}:settled", "3");
+    assert_look(h, "SCARD kt:{u:ada}:settled:2026-11-21", "300"); /* all of them */
+    assert_lives(h, "settled:2026-11-21", 4);
 }
 
-/* Their key is kept anew long before it would go. */
-static void test_the_key_of_settled_ids_stays(void **state)
+static void test_settled_ids_of_what_was_never_sent(void **state)
 {
     struct harness *h = *state;
+    struct settlement_record record = record_of("r1", 0), again = record;
 
-    settle_now(h, "r1", 1);
-    store_look(h, "PEXPIRE kt:{u:ada}:settled 172860000");
-    hand_ms += days_ms(1) - 60000;
-    settle_now(h, "r2", 1);
-    assert_in_range(strtoll(store_look(h, "PTTL kt:{u:ada}:settled").text, NULL, 10),
-                    days_ms(2) - 60000, days_ms(2) + 60000);
-    hand_ms += 60001;
-    settle_now(h, "r3", 1);
-    assert_in_range(strtoll(store_look(h, "PTTL kt:{u:ada}:settled").text, NULL, 10),
-                    days_ms(3) - 60000, days_ms(3));
+    record.source = again.source = COST_NOTHING_SENT;
+    settle_record(h, &record);
+    assert_lives(h, "settled:2026-11-20", 4);
+    assert_look(h, "EXISTS kt:{u:ada}:usage:2026-11", "0");
+    forget_now(h, "r1");
+    assert_true(settle_record(h, &again).already);
 }
 
 static void assert_refused_whole(struct harness *h, const char *breaks, const char *mends)
@@ -386,6 +427,10 @@ static void assert_refused_whole(struct harness *h, const char *breaks, const ch
     store_look_split(h, mends, '\t');
 }
 
+#define BREAKS(field) "HSET\tkt:{u:ada}:account\t" field "\tmuch"
+#define MENDS(field, value) "HSET\tkt:{u:ada}:account\t" field "\t" value
+#define REMOVES(field) "HDEL\tkt:{u:ada}:account\t" field
+
 static void test_what_cannot_be_read_is_refused_whole(void **state)
 {
     struct harness *h = *state;
@@ -394,14 +439,30 @@ static void test_what_cannot_be_read_is_refused_whole(void **state)
     assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
     assert_refused_whole(h, "HSET\tkt:{u:ada}:usage:2026-11\t2026-11-20\nmaker/model\t1 2",
                          "DEL\tkt:{u:ada}:usage:2026-11");
-    assert_refused_whole(h, "HSET\tkt:{u:ada}:budget:2026-11\tspent\tmuch",
-                         "DEL\tkt:{u:ada}:budget:2026-11");
-    assert_refused_whole(h, "HSET\tkt:{u:ada}:holds\theld|2026-11\tmuch",
-                         "HSET\tkt:{u:ada}:holds\theld|2026-11\t300");
-    assert_refused_whole(h, "HSET\tkt:{u:ada}:holds\tbilled|0\tmuch",
-                         "HDEL\tkt:{u:ada}:holds\tbilled|0");
+    assert_refused_whole(h, BREAKS("spent|2026-11"), REMOVES("spent|2026-11"));
+    assert_refused_whole(h, BREAKS("held|2026-11"), MENDS("held|2026-11", "300"));
+    assert_refused_whole(h, BREAKS("unconfirmed|2026-11"), REMOVES("unconfirmed|2026-11"));
+    assert_refused_whole(h, BREAKS("messages|2026-11-20"), MENDS("messages|2026-11-20", "1"));
+    assert_refused_whole(h, BREAKS("delivered|2026-11-20"), REMOVES("delivered|2026-11-20"));
+    assert_refused_whole(h, BREAKS("live|"), MENDS("live|", "1"));
+    assert_refused_whole(h, BREAKS("billed|0"), REMOVES("billed|0"));
     assert_false(settle_now(h, "r1", 5).already);
     assert_money(h, &tier, 5, 0);
+    forget_now(h, "r1");
+    assert_idle(h);
+}
+
+/* The hold's own window is another than the record's. */
+static void test_the_holds_own_window_is_read_first(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    hand_ms += days_ms(20);
+    assert_refused_whole(h, BREAKS("held|2026-11"), MENDS("held|2026-11", "300"));
+    assert_refused_whole(h, BREAKS("messages|2026-11-20"), MENDS("messages|2026-11-20", "1"));
+    assert_refused_whole(h, BREAKS("r1"), REMOVES("r1"));
 }
 
 static struct holders holders_from(struct harness *h, size_t offset)
@@ -490,14 +551,15 @@ int main(void)
         QUOTA_TEST(test_what_a_key_cost_is_counted_exactly),
         QUOTA_TEST(test_live_holds_and_the_last_settlement),
         QUOTA_TEST(test_a_late_settlement_before_anybody_looked),
-        QUOTA_TEST(test_sixteen_are_swept_at_a_time),
+        QUOTA_TEST(test_sixteen_are_listed_at_a_time),
         QUOTA_TEST(test_texts_of_others_do_not_break_a_hold),
         QUOTA_TEST(test_a_hold_that_is_left),
         QUOTA_TEST(test_extending_what_is_not_there),
         QUOTA_TEST(test_keys_expire_in_the_end),
-        QUOTA_TEST(test_settled_ids_are_kept_two_days),
-        QUOTA_TEST(test_the_key_of_settled_ids_stays),
+        QUOTA_TEST(test_settled_ids_are_kept),
+        QUOTA_TEST(test_settled_ids_of_what_was_never_sent),
         QUOTA_TEST(test_what_cannot_be_read_is_refused_whole),
+        QUOTA_TEST(test_the_holds_own_window_is_read_first),
         QUOTA_TEST(test_who_has_holds),
         QUOTA_TEST(test_holders_come_in_pages),
     };

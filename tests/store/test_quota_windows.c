@@ -74,9 +74,10 @@ static void test_a_hold_belongs_to_the_window_it_was_taken_in(void **state)
     struct settle settle = settle_record(h, &record);
     assert_int_equal(settle.remaining_nano_usd, 0); /* of November, where r2 holds the rest */
     assert_money(h, &tier, 0, 0);
-    assert_look(h, "HGET kt:{u:ada}:budget:2026-11 spent", "70");
-    assert_look(h, "HGET kt:{u:ada}:day:2026-11-30 messages", "1");
-    assert_look(h, "HGET kt:{u:ada}:holds held|2026-11", "30");
+    assert_account(h, "spent|2026-11", "70");
+    assert_account(h, "delivered|2026-11-30", "1");
+    assert_account(h, "messages|2026-11-30", "1"); /* r2's */
+    assert_account(h, "held|2026-11", "30");
     struct look usage =
         store_look_split(h, "HGET\tkt:{u:ada}:usage:2026-11\t2026-11-30\nmaker/model", '\t');
     assert_string_equal(usage.text, "1 70 100 40 20 0");
@@ -85,11 +86,16 @@ static void test_a_hold_belongs_to_the_window_it_was_taken_in(void **state)
     struct quota_expire expire = expire_now(h);
     assert_int_equal(expire.count, 1);
     assert_string_equal(expire.holds[0].budget_period, "2026-11");
-    assert_look(h, "HGET kt:{u:ada}:holds unconfirmed|2026-11", "30");
+    assert_account(h, "unconfirmed|2026-11", "30");
+    assert_account(h, "held|2026-11", "0");
     record = record_of("r2", 5); /* settled under the wrong window: the hold still goes whole */
     settle_record(h, &record);
     assert_money(h, &tier, 5, 0);
-    assert_look(h, "EXISTS kt:{u:ada}:holds kt:{u:ada}:leases kt:{u:ada}:expired", "0");
+    assert_account(h, "spent|2026-11", "70");
+    assert_account(h, "delivered|2026-11-30", "1");
+    forget_now(h, "r1");
+    forget_now(h, "r2");
+    assert_idle(h);
 }
 
 static void test_a_tier_with_other_windows(void **state)

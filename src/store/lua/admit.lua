@@ -1,44 +1,61 @@
 -- Called by quota_admit and quota_look in store/quota.c.
--- KEYS: user, budget, day, leases, holds, expired, settled.
+-- KEYS: user, account, the day's settled ids.
 -- ARGV: now, request id ("" only looks), holder, tier, model, budget window, day (which is within it), when it starts,
 -- hold, least, lease_ms, flags (1: make the user, 2: is a message), limit, messages, requests, concurrent, overage.
 -- Answers: verdict, status, tier, is the user made, granted, now, budget window, day, admitted at, limit, spent, held,
 -- messages' limit and number, requests', active ones'.
--- All or nothing: a refusal writes nothing; only holds whose lease ran out are moved (SWEPT of them), which leaves what
--- remains as it was. A request id that has a live hold gets its first answer again and no second hold.
-local SWEPT = 16
-local DAY_MS, MINUTE_MS = 86400000, 60000
-local KEPT_MS = 3974400000 -- a day's key: 46 days, 1 + 45
+-- All or nothing: a refusal writes nothing; only holds whose lease ran out are marked, which leaves what remains as it
+-- was. A request id that has a live hold gets its first answer again and no second hold.
+local DAY_MS, MINUTE_MS, DAY_MINUTES = 86400000, 60000, 1440
+local SWEEP_MS = 1000 -- so often at most
 local MONEY_MAX = 8e15 -- spent and held together: below 2^53, which a Lua number counts exactly
-local HOLD = '^(%d+)\n(%d)\n(%-?%d+)\n(%S+)\n(%S+)\n(%d+)\n(%d)\n%d+\n([^\n]*)\n'
+local WINDOWS = 4 -- so many windows of one length keep their sums
+local LEASE = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
+local HOLD = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n(%d)\n%d+\n([^\n]*)\n'
 
 local call = redis.call
 local function text(number) return string.format('%d', number) end
 local function number(value) return tonumber(value or '0') or error('a number this version cannot read') end
 
--- The sums of open holds stand beside the holds, so that each hold is taken from the sum it was added to.
-local function add(sum, by)
-    if by ~= 0 and call('HINCRBY', KEYS[5], sum, text(by)) == 0 then call('HDEL', KEYS[5], sum) end
+-- Marks holds whose lease ran out: they count as spent and unconfirmed. Nobody knows a lease's end without reading all
+-- holds, so this is done when the earliest known end is past, and not again within SWEEP_MS.
+local function sweep(now)
+    local all, live, first, changed, moved = call('HGETALL', KEYS[2]), 0, nil, {}, {}
+    for i = 1, #all, 2 do
+        local lease_ends, amount, window = string.match(all[i + 1], LEASE)
+        if lease_ends and number(lease_ends) <= now then
+            changed[#changed + 1], changed[#changed + 2] = all[i], 'X' .. string.sub(all[i + 1], 2)
+            moved[window] = (moved[window] or 0) + amount
+        elseif lease_ends then
+            live, first = live + 1, math.min(first or number(lease_ends), number(lease_ends))
+        end
+    end
+    for window, amount in pairs(moved) do
+        call('HINCRBY', KEYS[2], 'held|' .. window, text(-amount))
+        call('HINCRBY', KEYS[2], 'unconfirmed|' .. window, text(amount))
+    end
+    for i = 1, #changed, 2 do call('HSET', KEYS[2], changed[i], changed[i + 1]) end
+    call('HSET', KEYS[2], 'live|', text(live), 'next|', text(math.max(first or 0, now + SWEEP_MS)))
 end
 
--- Gives how many leases did not run out and when the first that is still there ends.
-local function sweep(now)
-    local due = call('ZRANGEBYSCORE', KEYS[4], '-inf', text(now), 'WITHSCORES', 'LIMIT', '0', SWEPT)
-    for i = 1, #due, 2 do
-        local amount, _, _, window = string.match(call('HGET', KEYS[5], due[i]) or '', HOLD)
-        if not amount then error('a hold this version cannot read') end
-        add('held|' .. window, -number(amount))
-        add('unconfirmed|' .. window, number(amount))
-        call('ZREM', KEYS[4], due[i])
-        call('ZADD', KEYS[6], due[i + 1], due[i])
+-- A new day: the sums of windows long over go, those of one length ("2026-11", "2026-11-20") by themselves.
+local function prune()
+    local kinds = {}
+    for _, field in ipairs(call('HKEYS', KEYS[2])) do
+        local name, window = string.match(field, '^(%l+|)(%d.*)$')
+        if window and name ~= 'billed|' then
+            local kind = name .. #window
+            kinds[kind] = kinds[kind] or {}
+            table.insert(kinds[kind], field)
+        end
     end
-    local first = call('ZRANGE', KEYS[4], '0', '0', 'WITHSCORES')[2]
-    if #due > 0 and first then
-        call('HSET', KEYS[5], 'live|', text(call('ZCARD', KEYS[4])), 'next|', first)
-    elseif not first then
-        call('HDEL', KEYS[5], 'live|', 'next|')
+    for _, fields in pairs(kinds) do
+        table.sort(fields)
+        for i = 1, #fields - WINDOWS do
+            local holds_something = not string.find(fields[i], '^[sd]') and call('HGET', KEYS[2], fields[i]) ~= '0'
+            if not holds_something then call('HDEL', KEYS[2], fields[i]) end
+        end
     end
-    return call('ZCOUNT', KEYS[4], '(' .. text(now), '+inf'), number(first)
 end
 
 local now = number(ARGV[1])
@@ -50,12 +67,15 @@ end
 local id, tier, budget, day, day_starts = ARGV[2], ARGV[4], ARGV[6], ARGV[7], number(ARGV[8])
 local hold, least = number(ARGV[9]), number(ARGV[10])
 local make, message = ARGV[12] % 2 == 1, ARGV[12] >= '2'
-local held_sum, unconfirmed_sum, messages_sum = 'held|' .. budget, 'unconfirmed|' .. budget, 'messages|' .. day
-local open = call('HMGET', KEYS[5], id, held_sum, unconfirmed_sum, messages_sum, 'live|', 'next|')
-local active, first_ends = number(open[5]), number(open[6])
-if active > 0 and first_ends <= now then
-    active, first_ends = sweep(now)
-    open = call('HMGET', KEYS[5], id, held_sum, unconfirmed_sum, messages_sum, 'live|')
+local held_sum, messages_sum = 'held|' .. budget, 'messages|' .. day
+local function account()
+    return call('HMGET', KEYS[2], id, held_sum, 'unconfirmed|' .. budget, 'spent|' .. budget, messages_sum,
+        'delivered|' .. day, 'live|', 'next|', 'minute|', 'requests|')
+end
+local open = account()
+if number(open[7]) > 0 and number(open[8]) <= now then
+    sweep(now)
+    open = account()
 end
 local user = call('HMGET', KEYS[1], 'status', 'tier', 'o_limit_nano_usd', 'o_messages_per_day',
     'o_requests_per_minute', 'o_max_concurrent', 'boost_nano_usd', 'boost_until_ms')
@@ -73,12 +93,10 @@ if limit >= 0 and number(user[8]) > now then limit = math.min(limit + number(use
 local enforced = limit >= 0 and ARGV[17] ~= '1'
 
 -- What it has.
-local spent = number(call('HGET', KEYS[2], 'spent')) + number(open[3])
-local held = number(open[2])
-local today = call('HMGET', KEYS[3], 'messages', 'minute', 'requests')
-local messages = number(today[1]) + number(open[4])
+local held, spent = number(open[2]), number(open[3]) + number(open[4])
+local messages, active = number(open[5]) + number(open[6]), number(open[7])
 local minute = text(math.floor(now / MINUTE_MS))
-local requests = today[2] == minute and number(today[3]) or 0
+local requests = open[9] == minute and number(open[10]) or 0
 
 if user[2] and user[2] ~= '' then tier = user[2] end -- a user without a tier of its own follows the default
 local granted, created, admitted, told_budget, told_day, told_tier = 0, 0, now, budget, day, tier
@@ -104,14 +122,14 @@ end
 
 if id == '' then return answer('look') end
 if open[1] then
-    if number(call('ZSCORE', KEYS[4], id)) <= now then return answer('over') end
-    local amount, _, _, held_budget, held_day, held_at, made, held_tier = string.match(open[1], HOLD)
-    if not amount then error('a hold this version cannot read') end
+    local lease_ends, amount, held_budget, held_day, held_at, made, held_tier = string.match(open[1], HOLD)
+    if not amount and not string.find(open[1], '^[XS]\n') then error('a hold this version cannot read') end
+    if not amount or number(lease_ends) <= now then return answer('over') end
     granted, created, admitted = number(amount), number(made), number(held_at)
     told_budget, told_day, told_tier = held_budget, held_day, held_tier
     return answer('granted')
 end
-if call('ZSCORE', KEYS[7], id) then return answer('over') end
+if call('SISMEMBER', KEYS[3], id) == 1 then return answer('over') end
 local verdict = refusal()
 if verdict then return answer(verdict) end
 
@@ -120,22 +138,17 @@ if not status then
     status, created = 'active', 1
     call('HSET', KEYS[1], 'status', status, 'tier', tier, 'created_at', text(now))
 end
+if math.floor(number(open[9]) / DAY_MINUTES) ~= math.floor(minute / DAY_MINUTES) then prune() end
+local lease_ends, first_ends = now + ARGV[11], number(open[8])
+if active == 0 or lease_ends < first_ends then first_ends = lease_ends end
 held, requests, active = held + granted, requests + 1, active + 1
-local live, lease_ends = number(open[5]) + 1, now + ARGV[11]
-if live == 1 or lease_ends < first_ends then first_ends = lease_ends end
-local record = table.concat({text(granted), message and '1' or '0', text(limit), budget, day, text(now),
-    text(created), '0', tier, ARGV[3], '', ARGV[5]}, '\n')
-local written = {id, record, 'live|', text(live), 'next|', text(first_ends)}
-if granted > 0 then
-    written[7], written[8] = held_sum, text(held)
-end
+local record = table.concat({'L', text(lease_ends), text(granted), message and '1' or '0', text(limit), budget, day,
+    text(now), text(created), '0', tier, ARGV[3], '', ARGV[5]}, '\n')
+local written = {id, record, held_sum, text(held), 'live|', text(active), 'next|', text(first_ends), 'minute|', minute,
+    'requests|', text(requests)}
 if message then
     messages = messages + 1
-    written[#written + 1] = messages_sum
-    written[#written + 1] = text(number(open[4]) + 1)
+    written[13], written[14] = messages_sum, text(number(open[5]) + 1)
 end
-call('HSET', KEYS[5], unpack(written))
-call('ZADD', KEYS[4], text(lease_ends), id)
-call('HSET', KEYS[3], 'minute', minute, 'requests', text(requests))
-if not today[1] and not today[2] then call('PEXPIRE', KEYS[3], text(KEPT_MS)) end
+call('HSET', KEYS[2], unpack(written))
 return answer('granted')

@@ -1,45 +1,52 @@
 -- Called by quota_expire in store/quota_read.c.
--- KEYS: leases, holds, expired. ARGV: now, how many at most.
--- Moves holds whose lease ran out from held to unconfirmed, then lists what is unconfirmed, the oldest first, again and
--- again until it is settled.
-local HOLD = '^(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
+-- KEYS: account. ARGV: now, how many at most, how long what is settled may take to be booked.
+-- Marks holds whose lease ran out, then lists what is unconfirmed, the oldest first, again and again until it is settled;
+-- and what was settled and nobody booked.
+local HOLD = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
 
+local call = redis.call
 local function text(number) return string.format('%d', number) end
-local function add(sum, by)
-    if by ~= 0 and redis.call('HINCRBY', KEYS[2], sum, text(by)) == 0 then redis.call('HDEL', KEYS[2], sum) end
-end
 
-local now = tonumber(ARGV[1])
+local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if now == 0 then
-    local time = redis.call('TIME')
+    local time = call('TIME')
     now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', text(now), 'WITHSCORES', 'LIMIT', '0', ARGV[2])
-for i = 1, #due, 2 do
-    local amount, window = string.match(redis.call('HGET', KEYS[2], due[i]) or '', HOLD)
-    if not amount then error('a hold this version cannot read') end
-    add('held|' .. window, -tonumber(amount))
-    add('unconfirmed|' .. window, tonumber(amount))
-    redis.call('ZREM', KEYS[1], due[i])
-    redis.call('ZADD', KEYS[3], due[i + 1], due[i])
-end
-if #due > 0 then
-    local first = redis.call('ZRANGE', KEYS[1], '0', '0', 'WITHSCORES')[2]
-    if first then
-        redis.call('HSET', KEYS[2], 'live|', text(redis.call('ZCARD', KEYS[1])), 'next|', first)
-    else
-        redis.call('HDEL', KEYS[2], 'live|', 'next|')
+local all, live, first, moved, old, unbooked, settled = call('HGETALL', KEYS[1]), 0, nil, {}, {}, {}, 0
+for i = 1, #all, 2 do
+    local id, record = all[i], all[i + 1]
+    local kind = string.match(record, '^([LXS])\n')
+    if kind == 'S' then
+        settled = settled + 1
+        if #unbooked < most and now - string.match(record, '^S\n(%d+)\n') >= tonumber(ARGV[3]) then
+            unbooked[#unbooked + 1] = {id, record}
+        end
+    elseif kind then
+        local state, lease_ends, amount, window, day, taken, version, tier, generation, model = string.match(record, HOLD)
+        if not state then error('a hold this version cannot read') end
+        if state == 'L' and tonumber(lease_ends) <= now then
+            state, moved[window] = 'X', (moved[window] or 0) + amount
+            call('HSET', KEYS[1], id, 'X' .. string.sub(record, 2))
+        end
+        if state == 'L' then
+            live, first = live + 1, math.min(first or tonumber(lease_ends), tonumber(lease_ends))
+        else
+            old[#old + 1] = {'request_id', id, 'expired_ms', lease_ends, 'amount', amount, 'budget', window, 'day', day,
+                'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model}
+        end
     end
 end
-
-local holds, old = {}, redis.call('ZRANGE', KEYS[3], '0', ARGV[2] - 1, 'WITHSCORES')
-for i = 1, #old, 2 do
-    local amount, budget, day, taken, version, tier, generation, model =
-        string.match(redis.call('HGET', KEYS[2], old[i]) or '', HOLD)
-    table.insert(holds, {'request_id', old[i], 'expired_ms', old[i + 1], 'amount', amount, 'budget', budget, 'day', day,
-        'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model})
+for window, amount in pairs(moved) do
+    call('HINCRBY', KEYS[1], 'held|' .. window, text(-amount))
+    call('HINCRBY', KEYS[1], 'unconfirmed|' .. window, text(amount))
 end
-local more = redis.call('ZCARD', KEYS[3]) > #holds
-local busy = more or redis.call('ZCARD', KEYS[1]) > 0
-return {'busy', busy and '1' or '0', 'more', more and '1' or '0', 'now_ms', text(now), 'holds', holds}
+if next(moved) then call('HSET', KEYS[1], 'live|', text(live), 'next|', text(first or 0)) end
+
+table.sort(old, function(a, b) return tonumber(a[4]) < tonumber(b[4]) or a[4] == b[4] and a[2] < b[2] end)
+local holds = {}
+for i = 1, math.min(#old, most) do holds[i] = old[i] end
+local more = #old > most
+local busy = more or live > 0 or settled > 0
+return {'busy', busy and '1' or '0', 'more', more and '1' or '0', 'now_ms', text(now), 'holds', holds,
+    'unbooked', unbooked}

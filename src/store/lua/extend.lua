@@ -1,9 +1,8 @@
 -- Called by quota_extend and quota_leave in store/quota.c.
--- KEYS: leases, holds. ARGV: now, request id, lease_ms, generation id ("" keeps it), key version (0 keeps it), is its
--- message given back.
--- A lease that ran out stays so, swept or not; a lease is never made shorter. Repeating is harmless.
-local HOLD = '^(%d+\n%d\n%-?%d+\n%S+\n%S+\n%d+\n%d\n)(%d+)(\n[^\n]*\n[^\n]*\n)([^\n]*)(\n.*)$'
-local MESSAGE = '^(%d+\n)1(\n%-?%d+\n%S+\n(%S+)\n.*)$'
+-- KEYS: account. ARGV: now, request id, lease_ms, generation id ("" keeps it), key version (0 keeps it), is its message
+-- given back.
+-- A lease that ran out stays so, marked or not; a lease is never made shorter. Repeating is harmless.
+local HOLD = '^([LX])\n(%d+)\n(%d+)\n(%d)\n(%-?%d+\n%S+\n(%S+)\n%d+\n%d)\n(%d+)\n([^\n]*\n[^\n]*)\n([^\n]*)\n(.*)$'
 
 local now = tonumber(ARGV[1])
 if now == 0 then
@@ -11,22 +10,18 @@ if now == 0 then
     now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local hold = redis.call('HGET', KEYS[2], ARGV[2])
-if not hold then return {'alive', '0'} end
-local head, version, middle, generation, tail = string.match(hold, HOLD)
-if not head then error('a hold this version cannot read') end
+local hold = redis.call('HGET', KEYS[1], ARGV[2])
+if not hold or string.find(hold, '^S\n') then return {'alive', '0'} end
+local state, lease_ends, amount, message, middle, day, version, whose, generation, model = string.match(hold, HOLD)
+if not state then error('a hold this version cannot read') end
 if ARGV[4] ~= '' then generation = string.gsub(ARGV[4], '%c', ' ') end
 if ARGV[5] ~= '0' then version = ARGV[5] end
-local amount, rest, day = string.match(ARGV[6] == '1' and head or '', MESSAGE)
-if amount then
-    head = amount .. '0' .. rest
-    local sum = 'messages|' .. day
-    if redis.call('HINCRBY', KEYS[2], sum, '-1') == 0 then redis.call('HDEL', KEYS[2], sum) end
+if ARGV[6] == '1' and message == '1' then
+    message = '0'
+    redis.call('HINCRBY', KEYS[1], 'messages|' .. day, '-1')
 end
-local changed = table.concat({head, version, middle, generation, tail})
-if changed ~= hold then redis.call('HSET', KEYS[2], ARGV[2], changed) end
-
-local lease = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[2]) or '0')
-if lease <= now then return {'alive', '0'} end
-if now + ARGV[3] > lease then redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[3]), ARGV[2]) end
-return {'alive', '1'}
+local alive = state == 'L' and tonumber(lease_ends) > now
+if alive then lease_ends = string.format('%d', math.max(lease_ends, now + ARGV[3])) end
+local changed = table.concat({state, lease_ends, amount, message, middle, version, whose, generation, model}, '\n')
+if changed ~= hold then redis.call('HSET', KEYS[1], ARGV[2], changed) end
+return {'alive', alive and '1' or '0'}
