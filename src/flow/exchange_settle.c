@@ -41,10 +41,12 @@ void exchange_settle_hold(struct exchange *x)
 static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd)
 {
     bool few_slots = view->active_limit >= 0 && 2 * view->active >= view->active_limit;
+    bool few_messages =
+        view->messages_limit >= 0 && view->messages_limit - view->messages_used < NEAR_HOLDS;
     bool little_money =
         view->remaining_nano_usd >= 0 && view->remaining_nano_usd / NEAR_HOLDS < held_nano_usd;
 
-    return few_slots || little_money ? SETTLE_NOW : SETTLE_SOON;
+    return few_slots || few_messages || little_money ? SETTLE_NOW : SETTLE_SOON;
 }
 
 static struct settlement_record compose(struct exchange *x)

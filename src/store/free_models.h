@@ -3,7 +3,7 @@
  *
  *     take     one request, of the minute and of the UTC day, or which of them refused. Of each window the first half goes
  *              to whoever asks; of the rest nobody gets more than an equal share: the limit by the number of users who
- *              asked in this window or in the one before, at least 1. Refused asks make their user one who asks, and
+ *              asked in this window or in the one before, rounded up. Refused asks make their user one who asks, and
  *              count nothing. Idempotent by request id within a minute: a repeat that comes after its turn counts again,
  *              which errs on the safe side.
  *     close    OpenRouter says that a window is used up: nobody takes anything until then, over all instances.

@@ -66,7 +66,7 @@ describe('the account\'s free requests', { concurrency: 1 }, () => {
         assertFault(await world.instances[1].chat({ token: paying, body: { models: [PAID, FREE] } }), 429, 'rate_limit_exceeded');
 
         await settled(world, users);
-        for (const user of users) assert.equal(await world.redis.ask('HGET', `kt:{u:${user}}:day:${new Date().toISOString().slice(0, 10)}`, 'messages'), '10', 'a refused one uses no message');
+        for (const user of users) assert.equal(await world.redis.ask('HGET', `kt:{u:${user}}:account`, `delivered|${new Date().toISOString().slice(0, 10)}`), '10', 'a refused one uses no message');
         const metrics = await world.one.metrics(), other = await world.instances[1].metrics();
         const count = (verdict, window) => [metrics, other].reduce((sum, page) => sum + (page[`keyturn_free_model_requests_total{verdict="${verdict}",window="${window}"}`] ?? 0), 0);
         assert.equal(count('granted', 'minute'), 20);

@@ -44,7 +44,7 @@ async function spendAll(world, instance, token, as) {
     }
     throw new Error('the budget has no end');
 }
-const loseCounters = (world, user) => world.redis.ask('DEL', `kt:{u:${user}}:budget:${month()}`);
+const loseCounters = (world, user) => world.redis.ask('HDEL', `kt:{u:${user}}:account`, `spent|${month()}`);
 
 describe("the key's own limit", { concurrency: 2 }, () => {
     test('a tier that may go over its budget has keys without a limit', inWorld({ instances: 0 }, async world => {

@@ -16,21 +16,23 @@ const table = flat => Object.fromEntries(flat.flatMap((name, i) => i % 2 ? [] : 
 export const month = (date = new Date()) => date.toISOString().slice(0, 7);
 export const today = (date = new Date()) => date.toISOString().slice(0, 10);
 
-/** A user's budget as Redis has it: { spent, held, unconfirmed, open, live, messages, heldMessages }. `ask` asks Redis. */
+/** A user's budget as Redis has it: { spent, held, unconfirmed, open, live, unbooked, sums, messages, heldMessages }. `open` are
+ * holds and what is not booked yet, `live` holds whose lease goes on, `sums` those that hold something. `ask` asks Redis. */
 export async function budgetOf(ask, user, window = month()) {
-    const tag = `kt:{u:${user}}`;
-    const [spent, holds, live, expired, messages] = [await ask('HGET', `${tag}:budget:${window}`, 'spent'), table(await ask('HGETALL', `${tag}:holds`)),
-        await ask('ZCARD', `${tag}:leases`), await ask('ZCARD', `${tag}:expired`), await ask('HGET', `${tag}:day:${today()}`, 'messages')];
+    const account = table(await ask('HGETALL', `kt:{u:${user}}:account`)), number = name => Number(account[name] ?? 0);
+    const records = Object.values(account).filter(value => /^[LXS]\n/.test(value));
     return {
-        spent: Number(spent ?? 0), held: Number(holds[`held|${window}`] ?? 0), unconfirmed: Number(holds[`unconfirmed|${window}`] ?? 0),
-        open: Object.keys(holds).filter(name => !name.includes('|')).length, sums: Object.keys(holds).filter(name => /^(held|unconfirmed|messages)\|/.test(name)).length,
-        live, expired, messages: Number(messages ?? 0), heldMessages: Number(holds[`messages|${today()}`] ?? 0),
+        spent: number(`spent|${window}`), held: number(`held|${window}`), unconfirmed: number(`unconfirmed|${window}`),
+        open: records.length, live: records.filter(record => record[0] === 'L' && Number(record.split('\n')[1]) > Date.now()).length,
+        unbooked: records.filter(record => record[0] === 'S').length,
+        sums: Object.keys(account).filter(name => /^(held|unconfirmed|messages|live)\|/.test(name) && account[name] !== '0').length,
+        messages: number(`delivered|${today()}`), heldMessages: number(`messages|${today()}`),
     };
 }
 /** What is settled of the user's own keys, the last three versions of it. */
 export async function settledByKey(ask, user) {
-    const holds = table(await ask('HGETALL', `kt:{u:${user}}:holds`));
-    return Object.entries(holds).reduce((sum, [name, value]) => sum + (name.startsWith('billed|') ? Number(value) : 0), 0);
+    const account = table(await ask('HGETALL', `kt:{u:${user}}:account`));
+    return Object.entries(account).reduce((sum, [name, value]) => sum + (name.startsWith('billed|') ? Number(value) : 0), 0);
 }
 
 /** Follows the ledger stream: read() gives what came since the last time. */

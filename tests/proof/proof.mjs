@@ -181,8 +181,8 @@ class Proof {
         await this.world.sim.set({ chunk_delay_ms: 0 });
         const quiet = Date.now();
         const live = async () => {
-            const now = Date.now(), counts = await Promise.all(users.map(user => this.ask('ZCOUNT', `kt:{u:${user}}:leases`, `(${now}`, '+inf')));
-            return counts.reduce((sum, count) => sum + count, 0);
+            const budgets = await Promise.all(users.map(user => budgetOf(this.ask, user)));
+            return budgets.reduce((sum, budget) => sum + budget.live, 0);
         };
         await until('no hold is live', async () => await live() === 0, { within: (option.lease + 5) * 1000, every: 100 }).catch(() => {});
         const free = (Date.now() - quiet) / 1000;
@@ -276,7 +276,7 @@ class Proof {
         let open = users;
         await until('nothing is held', async () => {
             const budgets = await Promise.all(open.map(user => budgetOf(this.ask, user)));
-            open = open.filter((_, i) => budgets[i].open || budgets[i].sums || budgets[i].live || budgets[i].expired);
+            open = open.filter((_, i) => budgets[i].open || budgets[i].sums);
             return open.length === 0;
         }, { within, every: 200 }).catch(() => must(false, `nothing is held after ${within / 1000} s: still of ${open.slice(0, 5)}`));
         return (Date.now() - began) / 1000;
@@ -343,10 +343,10 @@ class Proof {
 
     /** Requests the quotas know as settled and the books do not, with the deaths around them. */
     async unbooked(user) {
-        const settled = await this.ask('ZRANGE', `kt:{u:${user}}:settled`, 0, -1, 'WITHSCORES'), found = [];
-        for (let i = 0; i < settled.length; i += 2)
-            if (!await this.ask('HEXISTS', `kt:{books}:seen:${today(new Date(Number(settled[i + 1])))}`, settled[i]))
-                found.push(`${settled[i]} at ${settled[i + 1]}, deaths ${JSON.stringify(this.deathsAt.filter(death => Math.abs(death.at - settled[i + 1]) < 2000))}`);
+        const settled = await this.ask('SMEMBERS', `kt:{u:${user}}:settled:${today()}`), found = [];
+        for (const id of settled)
+            if (!await this.ask('SISMEMBER', `kt:{books}:seen:${today()}`, id))
+                found.push(`${id}, deaths ${JSON.stringify(this.deathsAt.filter(death => death.what === id))}`);
         return found.length ? `settled and not booked: ${found}` : 'all that is settled is booked';
     }
 

@@ -24,7 +24,8 @@ static inline void on_row(struct sums_read *read, const struct sums_row *row)
     rows->rows[rows->count++] = *row;
 }
 
-static inline struct rows sums_now(struct harness *h, const struct period *period, enum sums_group group)
+static inline struct rows sums_now(struct harness *h, const struct period *period,
+                                   enum sums_group group)
 {
     struct rows rows = {0};
 
@@ -64,7 +65,7 @@ static inline struct period today(void)
 }
 
 static inline struct settlement_record booking(const char *id, const char *user, const char *tier,
-                                        const char *model, int64_t cost)
+                                               const char *model, int64_t cost)
 {
     struct settlement_record record = record_of(id, cost);
 
@@ -74,8 +75,8 @@ static inline struct settlement_record booking(const char *id, const char *user,
     return record;
 }
 
-static inline void assert_row(const struct rows *rows, size_t index, const char *name, int64_t requests,
-                       int64_t cost)
+static inline void assert_row(const struct rows *rows, size_t index, const char *name,
+                              int64_t requests, int64_t cost)
 {
     assert_true(index < rows->count);
     assert_string_equal(rows->names[index], name);

@@ -135,6 +135,27 @@ static inline struct settle settle_now(struct harness *h, const char *id, int64_
     return settle;
 }
 
+/* Everything of it but whose it is and the generation, which the account does not know. */
+static inline void assert_same(const struct settlement_record *record,
+                               const struct settlement_record *expected)
+{
+    assert_string_equal(record->user, expected->user);
+    assert_string_equal(record->request_id, expected->request_id);
+    assert_string_equal(record->tier, expected->tier);
+    assert_string_equal(record->model, expected->model);
+    assert_string_equal(record->budget_period, expected->budget_period);
+    assert_string_equal(record->day, expected->day);
+    assert_int_equal(record->cost_nano_usd, expected->cost_nano_usd);
+    assert_int_equal(record->prompt_tokens, expected->prompt_tokens);
+    assert_int_equal(record->cached_tokens, expected->cached_tokens);
+    assert_int_equal(record->completion_tokens, expected->completion_tokens);
+    assert_int_equal(record->reasoning_tokens, expected->reasoning_tokens);
+    assert_int_equal(record->key_version, expected->key_version);
+    assert_int_equal(record->finished_ms, expected->finished_ms);
+    assert_int_equal(record->source, expected->source);
+    assert_int_equal(record->delivered, expected->delivered);
+}
+
 /* It is booked. */
 static inline void forget_now(struct harness *h, const char *id)
 {

@@ -1,13 +1,14 @@
 /* quota_model.h: what lua/admit.lua, extend.lua, settle.lua and expire.lua must do to one user, in plain C.
  *
- * Nothing is summed ahead: every figure is counted from the holds and the settlements when it is asked for.
+ * Nothing is summed ahead: what is held, unconfirmed or counted is counted from the holds when it is asked for. Of each sum
+ * it is known whether the account has it, because old ones go.
  */
 #ifndef KEYTURN_TESTS_STORE_QUOTA_MODEL_H
 #define KEYTURN_TESTS_STORE_QUOTA_MODEL_H
 
 #include "quota.h"
 
-enum { MODEL_HOLDS = 16384, MODEL_WINDOWS = 4096, MODEL_SWEPT = 16, MODEL_VERSIONS = 4096 };
+enum { MODEL_HOLDS = 16384, MODEL_WINDOWS = 4096, MODEL_KEPT = 4, MODEL_VERSIONS = 4096 };
 
 enum hold_state { HOLD_NEW, HOLD_HELD, HOLD_UNCONFIRMED, HOLD_SETTLED };
 
@@ -16,23 +17,30 @@ struct model_hold {
     int64_t amount, limit, lease_ends_ms, settled_ms;
     bool is_message;
     char budget[PERIOD_NAME_SIZE], day[PERIOD_NAME_SIZE];
+    struct settlement_record record; /* what was settled */
+    bool forgotten;                  /* and is booked */
 };
+
+enum model_sum { SUM_HELD, SUM_UNCONFIRMED, SUM_SPENT, SUM_MESSAGES, SUM_DELIVERED, SUM_COUNT };
 
 struct model_window {
     char name[PERIOD_NAME_SIZE];
-    int64_t spent, messages;
+    int64_t spent, delivered;
+    bool has[SUM_COUNT];
 };
 
 struct model {
-    struct model_hold holds[MODEL_HOLDS]; /* the index is the request id */
-    int made;                             /* those before it are not HOLD_NEW */
-    int open[MODEL_HOLDS], open_count;    /* HOLD_HELD and HOLD_UNCONFIRMED */
+    struct model_hold holds[MODEL_HOLDS];      /* the index is the request id */
+    int made;                                  /* those before it are not HOLD_NEW */
+    int open[MODEL_HOLDS], open_count;         /* HOLD_HELD and HOLD_UNCONFIRMED */
+    int unbooked[MODEL_HOLDS], unbooked_count; /* HOLD_SETTLED and not forgotten */
     struct model_window windows[MODEL_WINDOWS];
     int window_count;
     bool has_user;
     const struct tier *tier;
     int64_t own_limit, boost, boost_until_ms; /* own_limit -2: none */
     int64_t minute, requests;
+    int64_t next_ms; /* when somebody looks through the leases */
     int64_t
         billed[MODEL_VERSIONS]; /* by version of the key; only of the last three, as they came up */
     int64_t settled_ms;         /* the last one */
@@ -49,11 +57,12 @@ static inline struct model_window *model_window(struct model *m, const char *nam
             return &m->windows[i];
     assert_true(m->window_count < MODEL_WINDOWS);
     struct model_window *window = &m->windows[m->window_count++];
-    snprintf(window->name, sizeof(window->name), "%s", name);
+    assert_true(span_text(span_of(name), window->name, sizeof(window->name)));
     return window;
 }
 
-static inline int64_t model_sum(const struct model *m, enum hold_state state, const char *budget)
+static inline int64_t model_amounts(const struct model *m, enum hold_state state,
+                                    const char *budget)
 {
     int64_t sum = 0;
 
@@ -94,13 +103,104 @@ static inline int model_first(const struct model *m, enum hold_state state, int6
     return first;
 }
 
+static inline int64_t model_live(const struct model *m)
+{
+    int64_t count = 0;
+
+    for (int i = 0; i < m->open_count; i++)
+        count += m->holds[m->open[i]].state == HOLD_HELD;
+    return count;
+}
+
+static inline int64_t model_value(const struct model *m, const struct model_window *window,
+                                  enum model_sum sum)
+{
+    const int64_t values[] = {
+        [SUM_HELD] = model_amounts(m, HOLD_HELD, window->name),
+        [SUM_UNCONFIRMED] = model_amounts(m, HOLD_UNCONFIRMED, window->name),
+        [SUM_SPENT] = window->spent,
+        [SUM_MESSAGES] = model_messages_held(m, window->name),
+        [SUM_DELIVERED] = window->delivered,
+    };
+
+    return values[sum];
+}
+
+static inline void model_has(struct model *m, const char *name, enum model_sum sum)
+{
+    model_window(m, name)->has[sum] = true;
+}
+
+/* True: there was one. */
+static inline bool model_mark(struct model *m)
+{
+    bool any = false;
+
+    for (int i = 0; i < m->open_count; i++) {
+        struct model_hold *hold = &m->holds[m->open[i]];
+        if (hold->state != HOLD_HELD || hold->lease_ends_ms > hand_ms)
+            continue;
+        hold->state = HOLD_UNCONFIRMED;
+        model_has(m, hold->budget, SUM_HELD);
+        model_has(m, hold->budget, SUM_UNCONFIRMED);
+        any = true;
+    }
+    return any;
+}
+
+/* When the first live lease ends; 0: there is none. */
+static inline int64_t model_first_ends(const struct model *m)
+{
+    int id = model_first(m, HOLD_HELD, 0, -1);
+
+    return id < 0 ? 0 : m->holds[id].lease_ends_ms;
+}
+
+/* As somebody is admitted or looks. */
 static inline void model_sweep(struct model *m)
 {
-    for (int i = 0; i < MODEL_SWEPT; i++) {
-        int id = model_first(m, HOLD_HELD, 0, -1);
-        if (id < 0 || m->holds[id].lease_ends_ms > hand_ms)
-            return;
-        m->holds[id].state = HOLD_UNCONFIRMED;
+    if (model_live(m) == 0 || m->next_ms > hand_ms)
+        return;
+    model_mark(m);
+    m->next_ms = model_first_ends(m);
+    if (m->next_ms < hand_ms + 1000)
+        m->next_ms = hand_ms + 1000;
+}
+
+static inline void model_expire(struct model *m)
+{
+    if (model_mark(m))
+        m->next_ms = model_first_ends(m);
+}
+
+/* How many later windows of its length the account has this sum of. */
+static inline int model_later(const struct model *m, const struct model_window *window,
+                              enum model_sum sum)
+{
+    int later = 0;
+
+    for (int i = 0; i < m->window_count; i++) {
+        const struct model_window *other = &m->windows[i];
+        later += other->has[sum] && strlen(other->name) == strlen(window->name) &&
+                 strcmp(other->name, window->name) > 0;
+    }
+    return later;
+}
+
+static inline void model_prune_sum(struct model *m, enum model_sum sum)
+{
+    static bool goes[MODEL_WINDOWS];
+    bool is_count = sum == SUM_SPENT || sum == SUM_DELIVERED;
+
+    for (int i = 0; i < m->window_count; i++)
+        goes[i] = m->windows[i].has[sum] && model_later(m, &m->windows[i], sum) >= MODEL_KEPT &&
+                  (is_count || model_value(m, &m->windows[i], sum) == 0);
+    for (int i = 0; i < m->window_count; i++) {
+        struct model_window *window = &m->windows[i];
+        if (!goes[i])
+            continue;
+        window->has[sum] = false;
+        *(sum == SUM_SPENT ? &window->spent : &window->delivered) *= !is_count;
     }
 }
 
@@ -110,18 +210,16 @@ static inline struct model_figures model_figures(struct model *m, const struct t
     struct period day = period_of(LIMIT_RESET_DAILY, hand_ms);
     struct model_figures figures = {
         .limit = m->own_limit > -2 ? m->own_limit : tier->limit_nano_usd,
-        .spent = model_window(m, budget.name)->spent + model_sum(m, HOLD_UNCONFIRMED, budget.name),
-        .held = model_sum(m, HOLD_HELD, budget.name),
-        .messages = model_window(m, day.name)->messages + model_messages_held(m, day.name),
+        .spent =
+            model_window(m, budget.name)->spent + model_amounts(m, HOLD_UNCONFIRMED, budget.name),
+        .held = model_amounts(m, HOLD_HELD, budget.name),
+        .messages = model_window(m, day.name)->delivered + model_messages_held(m, day.name),
         .requests = m->minute == hand_ms / 60000 ? m->requests : 0,
+        .active = model_live(m),
     };
 
     if (figures.limit >= 0 && m->boost_until_ms > hand_ms)
         figures.limit += m->boost;
-    for (int i = 0; i < m->open_count; i++) {
-        const struct model_hold *hold = &m->holds[m->open[i]];
-        figures.active += hold->state == HOLD_HELD && hold->lease_ends_ms > hand_ms;
-    }
     return figures;
 }
 
@@ -148,36 +246,70 @@ static inline enum admit_verdict model_verdict(struct model *m, const struct adm
     return ADMIT_GRANTED;
 }
 
+static inline void model_take(struct model *m, int id, const struct admit_ask *ask,
+                              const struct model_figures *f)
+{
+    struct model_hold *hold = &m->holds[id];
+    struct period budget = period_of(ask->tier->limit_reset, hand_ms);
+    struct period day = period_of(LIMIT_RESET_DAILY, hand_ms);
+    int64_t left = f->limit - f->spent - f->held;
+
+    if (m->minute / (24 * 60) != hand_ms / days_ms(1))
+        for (enum model_sum sum = SUM_HELD; sum < SUM_COUNT; sum++)
+            model_prune_sum(m, sum);
+    *hold = (struct model_hold){.state = HOLD_HELD,
+                                .amount = ask->hold_nano_usd,
+                                .limit = f->limit,
+                                .lease_ends_ms = hand_ms + ask->lease_ms,
+                                .is_message = ask->is_message};
+    if (f->limit >= 0 && !ask->tier->overage_allowed && left < hold->amount)
+        hold->amount = left;
+    memcpy(hold->budget, budget.name, sizeof(budget.name));
+    memcpy(hold->day, day.name, sizeof(day.name));
+    model_has(m, hold->budget, SUM_HELD);
+    if (hold->is_message)
+        model_has(m, hold->day, SUM_MESSAGES);
+    if (f->active == 0 || hold->lease_ends_ms < m->next_ms)
+        m->next_ms = hold->lease_ends_ms;
+    m->open[m->open_count++] = id;
+}
+
 static inline enum admit_verdict model_admit(struct model *m, int id, const struct admit_ask *ask)
 {
     struct model_hold *hold = &m->holds[id];
 
     model_sweep(m);
     struct model_figures f = model_figures(m, ask->tier);
-    int64_t left = f.limit - f.spent - f.held;
     if (hold->state != HOLD_NEW)
         return hold->state == HOLD_HELD && hold->lease_ends_ms > hand_ms ? ADMIT_GRANTED
                                                                          : ADMIT_OVER;
     enum admit_verdict verdict = model_verdict(m, ask, &f);
     if (verdict != ADMIT_GRANTED)
         return verdict;
-    *hold = (struct model_hold){.state = HOLD_HELD,
-                                .amount = ask->hold_nano_usd,
-                                .limit = f.limit,
-                                .lease_ends_ms = hand_ms + ask->lease_ms,
-                                .is_message = ask->is_message};
-    if (f.limit >= 0 && !ask->tier->overage_allowed && left < hold->amount)
-        hold->amount = left;
-    struct period budget = period_of(ask->tier->limit_reset, hand_ms);
-    struct period day = period_of(LIMIT_RESET_DAILY, hand_ms);
-    memcpy(hold->budget, budget.name, sizeof(budget.name));
-    memcpy(hold->day, day.name, sizeof(day.name));
-    m->open[m->open_count++] = id;
+    model_take(m, id, ask, &f);
     m->requests = f.requests + 1;
     m->minute = hand_ms / 60000;
     m->has_user = true;
     m->tier = ask->tier;
     return ADMIT_GRANTED;
+}
+
+static inline void model_charge(struct model *m, const struct settlement_record *record,
+                                bool delivered)
+{
+    if (record->cost_nano_usd > 0) {
+        model_window(m, record->budget_period)->spent += record->cost_nano_usd;
+        model_has(m, record->budget_period, SUM_SPENT);
+    }
+    if (delivered) {
+        model_window(m, record->day)->delivered++;
+        model_has(m, record->day, SUM_DELIVERED);
+    }
+    if (record->key_version > 0 && record->cost_nano_usd > 0) {
+        if (m->billed[record->key_version] == 0 && record->key_version > 3)
+            m->billed[record->key_version - 3] = 0;
+        m->billed[record->key_version] += record->cost_nano_usd;
+    }
 }
 
 /* False: it was settled already. */
@@ -188,22 +320,30 @@ static inline bool model_settle(struct model *m, int id, const struct settlement
 
     if (hold->state == HOLD_SETTLED)
         return false;
-    model_window(m, record->budget_period)->spent += record->cost_nano_usd;
-    if (record->delivered && (!had || hold->is_message))
-        model_window(m, record->day)->messages++;
+    model_charge(m, record, record->delivered && (!had || hold->is_message));
+    if (had)
+        model_has(m, hold->budget, hold->state == HOLD_HELD ? SUM_HELD : SUM_UNCONFIRMED);
+    if (had && hold->is_message)
+        model_has(m, hold->day, SUM_MESSAGES);
     for (int i = 0; i < m->open_count; i++)
         if (m->open[i] == id)
             m->open[i--] = m->open[--m->open_count];
     hold->state = HOLD_SETTLED;
+    hold->record = *record;
     hold->settled_ms = m->settled_ms = hand_ms;
-    if (record->key_version > 0 && record->cost_nano_usd > 0) {
-        if (m->billed[record->key_version] == 0 && record->key_version > 3)
-            m->billed[record->key_version - 3] = 0;
-        m->billed[record->key_version] += record->cost_nano_usd;
-    }
+    m->unbooked[m->unbooked_count++] = id;
     return true;
 }
 
+static inline void model_forget(struct model *m, int id)
+{
+    m->holds[id].forgotten = true;
+    for (int i = 0; i < m->unbooked_count; i++)
+        if (m->unbooked[i] == id)
+            m->unbooked[i--] = m->unbooked[--m->unbooked_count];
+}
+
+/* A lease that would end earlier stays as it is: so it does when somebody leaves it. */
 static inline bool model_extend(struct model *m, int id, int64_t lease_ms)
 {
     struct model_hold *hold = &m->holds[id];
@@ -213,6 +353,19 @@ static inline bool model_extend(struct model *m, int id, int64_t lease_ms)
     if (hold->lease_ends_ms < hand_ms + lease_ms)
         hold->lease_ends_ms = hand_ms + lease_ms;
     return true;
+}
+
+/* False: its lease ran out, or there is none. */
+static inline bool model_leave(struct model *m, int id, bool delivered)
+{
+    struct model_hold *hold = &m->holds[id];
+    bool open = hold->state == HOLD_HELD || hold->state == HOLD_UNCONFIRMED;
+
+    if (open && hold->is_message && !delivered) {
+        hold->is_message = false;
+        model_has(m, hold->day, SUM_MESSAGES);
+    }
+    return model_extend(m, id, 0);
 }
 
 #endif

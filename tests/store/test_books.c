@@ -240,10 +240,13 @@ static void test_sums_equal_the_settlements(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        QUOTA_TEST(test_sums_by_everything),     QUOTA_TEST(test_booking_twice_is_once),
+        QUOTA_TEST(test_sums_by_everything),
+        QUOTA_TEST(test_booking_twice_is_once),
         QUOTA_TEST(test_what_the_ledger_says),
-        QUOTA_TEST(test_models_are_bounded),     QUOTA_TEST(test_sums_equal_the_settlements),
-        QUOTA_TEST(test_booked_ids_are_kept),    QUOTA_TEST(test_a_large_fleet_is_counted_exactly),
+        QUOTA_TEST(test_models_are_bounded),
+        QUOTA_TEST(test_sums_equal_the_settlements),
+        QUOTA_TEST(test_booked_ids_are_kept),
+        QUOTA_TEST(test_a_large_fleet_is_counted_exactly),
         QUOTA_TEST(test_tiers_and_models_cross),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

@@ -136,8 +136,7 @@ static void test_what_was_never_sent_in_a_batch(void **state)
 
 static void assert_kept(struct harness *h, int64_t days)
 {
-    int64_t rest =
-        strtoll(store_look(h, "PTTL kt:{books}:seen:2026-11-20").text, NULL, 10);
+    int64_t rest = strtoll(store_look(h, "PTTL kt:{books}:seen:2026-11-20").text, NULL, 10);
 
     assert_in_range(rest, days_ms(days) - 60000, days_ms(days));
 }
@@ -174,9 +173,9 @@ static void assert_month(struct harness *h, const char *field, const char *expec
 /* The limit is reached inside a batch: each tier has an "other" of its own. */
 static void test_models_are_bounded_in_a_batch(void **state)
 {
-    static const char *const names[][2] = {{"Pro", "a"},  {"Pro", "b"},     {"Free", "c"},
-                                           {"Pro", "x/y"}, {"Pro", "a"},     {"Pro", "b"},
-                                           {"Pro", "d"},  {"Free", "other"}, {"Free", "x/y"}};
+    static const char *const names[][2] = {{"Pro", "a"},   {"Pro", "b"},      {"Free", "c"},
+                                           {"Pro", "x/y"}, {"Pro", "a"},      {"Pro", "b"},
+                                           {"Pro", "d"},   {"Free", "other"}, {"Free", "x/y"}};
     struct harness *h = *state;
     struct settlement_record records[9], known;
     struct period day = today();

@@ -327,7 +327,7 @@ static void test_a_lost_reply_is_given_again(void **state)
     assert_verdict(h, &tier, "r1", 1, ADMIT_OVER);
     forget_now(h, "r1");
     assert_verdict(h, &tier, "r1", 80, ADMIT_OVER); /* booked, and still known */
-    settle_now(h, "r2", 0);                         /* gave up an admission that was still under way */
+    settle_now(h, "r2", 0); /* gave up an admission that was still under way */
     assert_verdict(h, &tier, "r2", 1, ADMIT_OVER);
     assert_money(h, &tier, 70, 0);
 }
@@ -349,10 +349,14 @@ static void assert_admit_broken(struct harness *h, const struct tier *tier, cons
 
 static void test_what_cannot_be_read_admits_nobody(void **state)
 {
-    static const char *const sums[] = {"held|2026-11",       "unconfirmed|2026-11",
-                                       "spent|2026-11",      "messages|2026-11-20",
-                                       "delivered|2026-11-20", "live|",
-                                       "next|",              "r2"};
+    static const char *const sums[] = {"held|2026-11",
+                                       "unconfirmed|2026-11",
+                                       "spent|2026-11",
+                                       "messages|2026-11-20",
+                                       "delivered|2026-11-20",
+                                       "live|",
+                                       "next|",
+                                       "r2"};
     struct harness *h = *state;
     struct tier tier = tier_named("Pro", 1000);
     char breaks[QUOTA_TEXT], mends[QUOTA_TEXT];

@@ -39,10 +39,7 @@ static void test_twice_is_once(void **state)
     for (int booked = 0; booked < 2; booked++) {
         struct look before = digest_now(h);
         record = journalled;
-        struct settle settle = settle_record(h, &record);
-        assert_true(settle.already);
-        assert_int_equal(settle.remaining_nano_usd, -1);
-        assert_int_equal(settle.debt_nano_usd, 0);
+        assert_true(settle_record(h, &record).already);
         assert_true(settle_now(h, "r1", 999).already);
         hand_ms += days_ms(2) - 1;
         record = journalled;
@@ -53,6 +50,23 @@ static void test_twice_is_once(void **state)
         forget_now(h, "r1");
     }
     assert_idle(h);
+}
+
+/* The limit is not known any more. */
+static void test_what_is_left_is_told_once(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = pro();
+
+    assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
+    assert_int_equal(settle_now(h, "r1", 1100).debt_nano_usd, 100);
+    for (int booked = 0; booked < 2; booked++) {
+        struct settle settle = settle_now(h, "r1", 1100);
+        assert_true(settle.already);
+        assert_int_equal(settle.debt_nano_usd, 0);
+        assert_int_equal(settle.remaining_nano_usd, -1);
+        forget_now(h, "r1");
+    }
 }
 
 static void test_above_the_hold_is_debt(void **state)
@@ -543,6 +557,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QUOTA_TEST(test_the_actual_cost_is_charged),
         QUOTA_TEST(test_twice_is_once),
+        QUOTA_TEST(test_what_is_left_is_told_once),
         QUOTA_TEST(test_above_the_hold_is_debt),
         QUOTA_TEST(test_without_an_admission),
         QUOTA_TEST(test_a_hold_that_ran_out_is_unconfirmed_until_settled),

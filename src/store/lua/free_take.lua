@@ -37,7 +37,7 @@ local function read(name, key, before, length, limit)
     if w.asks_anew then w.askers = w.askers + 1 end
     if not w.is_known then w.users = w.users + 1 end
     w.resets = w.starts + length
-    w.share = limit > 0 and math.max(1, math.floor(limit / w.users)) or limit
+    w.share = limit > 0 and math.ceil(limit / w.users) or limit
     return w
 end
 
