@@ -6,6 +6,7 @@
 enum { NEAR_HOLDS = 16 };
 
 static struct settlement_record compose(struct exchange *x);
+static void make_line(char *text);
 static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd);
 
 void exchange_settle_hold(struct exchange *x)
@@ -15,8 +16,7 @@ void exchange_settle_hold(struct exchange *x)
     struct settlement_record record = compose(x);
     int64_t bill = usage_bill(&x->meter.usage);
     bool answered = x->up.is_answer;
-    enum settle_when when =
-        when_to_settle(&x->admission.view, x->admission.granted_nano_usd);
+    enum settle_when when = when_to_settle(&x->admission.view, x->admission.granted_nano_usd);
     bool nothing_came = x->meter.usage.failed && !x->meter.usage.delivered && answered;
 
     if (!x->sent) {
@@ -70,8 +70,17 @@ static struct settlement_record compose(struct exchange *x)
     span_text(span_of(x->tier ? x->tier->name : ""), record.tier, sizeof(record.tier));
     span_text(model.at ? span_first(model, METER_TEXT_MAX) : SPAN(""), record.model,
               sizeof(record.model));
+    make_line(record.model);
     span_text(span_first(id, METER_TEXT_MAX), record.generation_id, sizeof(record.generation_id));
     memcpy(record.budget_period, x->admission.budget.name, sizeof(record.budget_period));
     memcpy(record.day, x->admission.day.name, sizeof(record.day));
     return record;
+}
+
+/* A name that somebody else chose: the quotas and the books are to have it alike. */
+static void make_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = ' ';
 }

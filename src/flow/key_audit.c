@@ -72,12 +72,9 @@ bool key_audit_cut(struct key_audit *audit)
 static void on_audit_turn(struct turn *turn)
 {
     static void (*const got[])(struct key_audit *) = {
-        [AUDIT_LOADS] = got_record,
-        [AUDIT_READS] = got_billed,
-        [AUDIT_ASKS] = got_key,
-        [AUDIT_READS_AGAIN] = got_billed_again,
-        [AUDIT_SETTLES] = got_settled,
-        [AUDIT_CHECKS] = got_check,
+        [AUDIT_LOADS] = got_record,    [AUDIT_READS] = got_billed,
+        [AUDIT_ASKS] = got_key,        [AUDIT_READS_AGAIN] = got_billed_again,
+        [AUDIT_SETTLES] = got_settled, [AUDIT_CHECKS] = got_check,
     };
     struct key_audit *audit = container_of(turn, struct key_audit, turn);
 

@@ -275,6 +275,7 @@ static bool read_settled(struct store_call *call, const struct redis_reply *repl
     if (!item_number(reply, 0, &already))
         return false;
     settle->already = already == 1;
+    quota_rest(limit, spent, held, &settle->debt_nano_usd, &settle->remaining_nano_usd);
     if (settle->already)
         return read_unbooked(redis_reply_text(redis_reply_item(reply, 1)), settle->record);
     if (!item_number(reply, 1, &limit) || !item_number(reply, 2, &spent) ||

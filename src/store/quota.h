@@ -136,7 +136,8 @@ struct settlement_record {
 struct settle {
     struct store_call call;
     struct settlement_record *record; /* borrowed */
-    bool already; /* it had been settled before: nothing changed; *record is then what was settled, if it is not booked yet */
+    bool
+        already; /* it had been settled before: nothing changed; *record is then what was settled, if it is not booked yet */
     int64_t debt_nano_usd,
         remaining_nano_usd; /* by the limit at admission; 0 and -1 when it is not known */
 };
@@ -165,8 +166,9 @@ struct quota_expire {
     size_t count, unbooked_count;
     struct expired_hold holds[EXPIRED_PAGE];
     struct settlement_record unbooked[EXPIRED_PAGE]; /* settled a while ago and not in the books */
-    bool more; /* holds than fit */
-    bool busy; /* the user still has live holds, more expired ones than fit, or something unbooked */
+    bool more;                                       /* holds than fit */
+    bool
+        busy; /* the user still has live holds, more expired ones than fit, or something unbooked */
     int64_t now_ms;
 };
 void quota_expire(struct store *store, struct quota_expire *expire, struct span user,

@@ -24,24 +24,25 @@ const char *cost_source_name(enum cost_source source)
 bool quota_unbooked_read(struct span text, struct settlement_record *record)
 {
     int64_t settled_ms, delivered = 0;
+    struct settlement_record got = *record;
     struct span rest = text, state;
 
     if (!span_split(&rest, '\n', &state) || !span_equal(state, SPAN("S")) ||
         !take_number(&rest, &settled_ms) ||
-        !take_text(&rest, record->budget_period, sizeof(record->budget_period)) ||
-        !take_text(&rest, record->day, sizeof(record->day)) ||
-        !take_text(&rest, record->model, sizeof(record->model)) ||
-        !take_number(&rest, &record->cost_nano_usd) || !take_number(&rest, &delivered) ||
-        !take_number(&rest, &record->prompt_tokens) ||
-        !take_number(&rest, &record->cached_tokens) ||
-        !take_number(&rest, &record->completion_tokens) ||
-        !take_number(&rest, &record->reasoning_tokens) ||
-        !take_number(&rest, &record->key_version) ||
-        !take_text(&rest, record->tier, sizeof(record->tier)) ||
-        !take_number(&rest, &record->finished_ms) || !take_source(&rest, &record->source))
+        !take_text(&rest, got.budget_period, sizeof(got.budget_period)) ||
+        !take_text(&rest, got.day, sizeof(got.day)) ||
+        !take_text(&rest, got.model, sizeof(got.model)) ||
+        !take_number(&rest, &got.cost_nano_usd) || !take_number(&rest, &delivered) ||
+        !take_number(&rest, &got.prompt_tokens) || !take_number(&rest, &got.cached_tokens) ||
+        !take_number(&rest, &got.completion_tokens) || !take_number(&rest, &got.reasoning_tokens) ||
+        !take_number(&rest, &got.key_version) || !take_text(&rest, got.tier, sizeof(got.tier)) ||
+        !take_number(&rest, &got.finished_ms) || !take_source(&rest, &got.source))
         return false;
-    record->delivered = delivered == 1;
-    return !rest.at;
+    got.delivered = delivered == 1;
+    if (rest.at)
+        return false;
+    *record = got;
+    return true;
 }
 
 static bool take_text(struct span *rest, char *ret_text, size_t capacity)

@@ -17,7 +17,8 @@
     ROW(TOKEN, "kt:t:%.*s", "hash", "a client token: mac, kid, user, kind, status, times") \
     ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at, overrides, boost") \
     ROW(ACCOUNT, "kt:{u:%.*s}:account", "hash", \
-        "open holds and what is to be booked by request id; sums by window; settled costs by version of the key") \
+        "open holds and what is to be booked by request id; sums by window; settled costs by " \
+        "version of the key") \
     ROW(SETTLED, "kt:{u:%.*s}:settled:", "set", \
         "request ids settled, by the UTC day of the record; expires") \
     ROW(USAGE, "kt:{u:%.*s}:usage:", "hash", \

@@ -10,7 +10,7 @@ local DAYS_MS = '34560000000' -- a day's sums, 400 days; months stay
 local FIELDS_MAX = 6000 -- models that come after that are summed as "other"
 local SUMS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 local EXACT = 9007199254740992 -- 2^53
-local FIRST, WIDTH, COLUMNS = 4, 11, 6
+local FIRST, WIDTH, COLUMNS = 4, 11, 7
 local BY_USER, BY_PAIR, MONTH_BY_USER, MONTH_BY_PAIR = 3, 4, 5, 6
 
 local call = redis.call
@@ -22,10 +22,11 @@ for i, known in ipairs(call('SMISMEMBER', KEYS[2], unpack(ids))) do
     is_new[ids[i]] = known == 0
 end
 
--- What the new ones add, by key: names in the order they came, and name → its sums.
+-- What the new ones add, by key: names in the order they came, and name → its sums: requests, cost below a billion, four
+-- kinds of tokens, billions of cost.
 local function add(rows, name, sums)
     if not rows[name] then
-        rows[name] = {0, 0, 0, 0, 0, 0}
+        rows[name] = {0, 0, 0, 0, 0, 0, 0}
         table.insert(rows, name)
     end
     for i = 1, COLUMNS do rows[name][i] = rows[name][i] + sums[i] end
@@ -39,8 +40,8 @@ for at = FIRST, #ARGV, WIDTH do
         fresh[#fresh + 1] = at
         if ARGV[at + 10] ~= 'nothing_sent' then
             local user, pair = ARGV[at + 1], ARGV[at + 2] .. '\n' .. ARGV[at + 3]
-            local sums = {1, tonumber(ARGV[at + 5])}
-            for i = 3, COLUMNS do sums[i] = math.max(ARGV[at + 3 + i], 0) end
+            local sums = {1, ARGV[at + 5] % 1e9, 0, 0, 0, 0, math.floor(ARGV[at + 5] / 1e9)}
+            for i = 3, 6 do sums[i] = math.max(ARGV[at + 3 + i], 0) end
             add(added[BY_USER], user, sums)
             add(added[BY_PAIR], pair, sums)
             add(added[MONTH_BY_USER], user, sums)
@@ -52,15 +53,15 @@ end
 if #fresh == 0 then return 0 end
 
 -- A fleet may spend more than a Lua number counts exactly; then the last nine digits are added for themselves.
-local function exact(before, cost)
-    local low = string.sub(before, -9) + cost % 1e9
-    return string.format('%d%09d', string.sub(before, 1, -10) + math.floor(cost / 1e9) + math.floor(low / 1e9), low % 1e9)
+local function exact(before, row)
+    local low = string.sub(before, -9) + row[2]
+    return string.format('%d%09d', (tonumber(string.sub(before, 1, -10)) or 0) + row[7] + math.floor(low / 1e9), low % 1e9)
 end
 local function sum(before, row)
     local requests, costs, prompt, cached, completion, reasoning = string.match(before or '0 0 0 0 0 0', SUMS)
     if not requests then error('sums this version cannot read') end
-    local cost = costs + row[2]
-    return string.format('%d %s %d %d %d %d', requests + row[1], cost < EXACT and string.format('%d', cost) or exact(costs, row[2]),
+    local cost = costs + row[7] * 1e9 + row[2]
+    return string.format('%d %s %d %d %d %d', requests + row[1], cost < EXACT and string.format('%d', cost) or exact(costs, row),
         prompt + row[3], cached + row[4], completion + row[5], reasoning + row[6])
 end
 

@@ -6,6 +6,7 @@ local HOLD = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\
 
 local call = redis.call
 local function text(number) return string.format('%d', number) end
+local function number(value) return tonumber(value or '0') or error('a number this version cannot read') end
 
 local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if now == 0 then
@@ -14,6 +15,7 @@ if now == 0 then
 end
 
 local all, live, first, moved, old, unbooked, settled = call('HGETALL', KEYS[1]), 0, nil, {}, {}, {}, 0
+local written = {}
 for i = 1, #all, 2 do
     local id, record = all[i], all[i + 1]
     local kind = string.match(record, '^([LXS])\n')
@@ -27,7 +29,7 @@ for i = 1, #all, 2 do
         if not state then error('a hold this version cannot read') end
         if state == 'L' and tonumber(lease_ends) <= now then
             state, moved[window] = 'X', (moved[window] or 0) + amount
-            call('HSET', KEYS[1], id, 'X' .. string.sub(record, 2))
+            written[#written + 1] = {id, 'X' .. string.sub(record, 2)}
         end
         if state == 'L' then
             live, first = live + 1, math.min(first or tonumber(lease_ends), tonumber(lease_ends))
@@ -38,9 +40,12 @@ for i = 1, #all, 2 do
     end
 end
 for window, amount in pairs(moved) do
-    call('HINCRBY', KEYS[1], 'held|' .. window, text(-amount))
-    call('HINCRBY', KEYS[1], 'unconfirmed|' .. window, text(amount))
+    local held, unconfirmed = 'held|' .. window, 'unconfirmed|' .. window
+    local known = call('HMGET', KEYS[1], held, unconfirmed)
+    written[#written + 1] = {held, text(number(known[1]) - amount)}
+    written[#written + 1] = {unconfirmed, text(number(known[2]) + amount)}
 end
+for _, pair in ipairs(written) do call('HSET', KEYS[1], unpack(pair)) end
 if next(moved) then call('HSET', KEYS[1], 'live|', text(live), 'next|', text(first or 0)) end
 
 table.sort(old, function(a, b) return tonumber(a[4]) < tonumber(b[4]) or a[4] == b[4] and a[2] < b[2] end)
