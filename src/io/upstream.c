@@ -8,7 +8,13 @@
 
 #include <assert.h>
 
-enum { FRESH_MS = 30 * 1000, KEEP_MS = 60 * 60 * 1000, RETRY_MS = 1000, LOG_EVERY_MS = 1000 };
+enum {
+    FRESH_MS = 30 * 1000,
+    KEEP_MS = 60 * 60 * 1000,
+    RETRY_MS = 1000,
+    AGAIN_MS = 30 * 1000,
+    LOG_EVERY_MS = 1000
+};
 
 static struct deadline_class *heads_of(struct upstream *upstream, uint64_t head_ms);
 static struct upstream_flight *flight_take(struct upstream *upstream);
@@ -26,7 +32,8 @@ static void log_failure(struct upstream_flight *flight, enum upstream_end end, c
 struct upstream *upstream_open(struct loop *loop, struct log *log,
                                const struct upstream_settings *settings)
 {
-    struct resolver_settings patience = {settings->connect_ms, FRESH_MS, KEEP_MS, RETRY_MS};
+    struct resolver_settings patience = {settings->connect_ms, FRESH_MS, KEEP_MS, RETRY_MS,
+                                         AGAIN_MS};
     struct upstream *upstream;
     struct origin origin;
     char error[ORIGIN_ERROR_SIZE];
@@ -284,9 +291,11 @@ static void on_connect_end(void *context, const struct upstream_connected *conne
 
     flight->attempt = NULL;
     if (connected->is_unreachable)
-        resolver_blame(upstream->resolver, flight->generation);
-    if (connected->fd >= 0)
+        resolver_blame(upstream->resolver, connected->connect_to);
+    if (connected->fd >= 0) {
+        resolver_reached(upstream->resolver, connected->connect_to);
         connection = upstream_pool_adopt(&upstream->pool, connected, flight->generation);
+    }
     if (connection)
         upstream_flight_board(flight, connection);
     else

@@ -167,13 +167,15 @@ static void on_transfer_end(struct curl_transfer *transfer, CURLcode code, int f
     struct upstream_attempt *attempt = container_of(transfer, struct upstream_attempt, transfer);
     struct upstream_connector *connector = attempt->connector;
     struct upstream_connected connected = {.fd = fd};
-    char reason[CURL_ERROR_SIZE];
+    char reason[CURL_ERROR_SIZE], connect_to[sizeof(attempt->connect_to)];
     void *context = attempt->context;
     void (*on_end)(void *, const struct upstream_connected *) = attempt->on_end;
 
     snprintf(reason, sizeof(reason), "%s",
              attempt->error[0] ? attempt->error : curl_easy_strerror(code));
+    memcpy(connect_to, attempt->connect_to, sizeof(connect_to));
     connected.reason = reason;
+    connected.connect_to = connect_to;
     connected.is_unreachable = is_address_to_blame(code);
     if (fd >= 0) {
         connector->made++;

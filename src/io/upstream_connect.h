@@ -30,10 +30,11 @@ struct upstream_connector {
 };
 
 struct upstream_connected {
-    int fd;              /* the receiver's, as is the session; -1: none */
-    SSL *session;        /* NULL: plain */
-    bool is_unreachable; /* nobody is there, or nobody answers */
-    const char *reason;  /* when there is no connection */
+    int fd;                 /* the receiver's, as is the session; -1: none */
+    SSL *session;           /* NULL: plain */
+    bool is_unreachable;    /* nobody is there, or nobody answers */
+    const char *reason;     /* when there is no connection */
+    const char *connect_to; /* where it went; valid during on_end, as is the reason */
 };
 
 struct upstream_attempt;

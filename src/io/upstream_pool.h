@@ -51,7 +51,7 @@ void upstream_pool_open(struct upstream_pool *pool, struct loop *loop, uint64_t 
 void upstream_pool_close(struct upstream_pool *pool);
 bool upstream_pool_is_closed(const struct upstream_pool *pool);
 
-/* generation: of the address; connections to another one are not used any more. */
+/* generation: of the addresses; connections of another one are not used any more. */
 struct upstream_connection *upstream_pool_adopt(struct upstream_pool *pool,
                                                 const struct upstream_connected *connected,
                                                 uint64_t generation);
