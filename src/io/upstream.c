@@ -20,6 +20,7 @@ static struct deadline_class *heads_of(struct upstream *upstream, uint64_t head_
 static struct upstream_flight *flight_take(struct upstream *upstream);
 static struct upstream_flight *flight_open(struct upstream *upstream);
 static void flight_give_back(struct upstream_flight *flight);
+static void give_up_connecting(struct upstream_flight *flight);
 static void flight_free(struct upstream_flight *flight);
 static void on_launch(struct turn *turn);
 static void fly(struct upstream_flight *flight);
@@ -194,10 +195,9 @@ static void flight_give_back(struct upstream_flight *flight)
     struct upstream *upstream = flight->upstream;
 
     if (flight->attempt)
-        upstream_connect_cancel(flight->attempt);
+        give_up_connecting(flight);
     if (flight->connection)
         upstream_pool_drop(flight->connection);
-    flight->attempt = NULL;
     flight->connection = NULL;
     deadline_leave(&flight->deadline);
     turn_cancel(&flight->late);
@@ -220,6 +220,17 @@ static void flight_give_back(struct upstream_flight *flight)
     }
     if (!list_is_empty(&upstream->waiting))
         loop_post(upstream->loop, &upstream->launch);
+}
+
+/* Who leaves first does not see the end of a connect, only that it hung: as good a reason as its end. */
+static void give_up_connecting(struct upstream_flight *flight)
+{
+    const char *hangs_at = upstream_connect_hangs_at(flight->attempt);
+
+    if (hangs_at)
+        resolver_blame(flight->upstream->resolver, hangs_at);
+    upstream_connect_cancel(flight->attempt);
+    flight->attempt = NULL;
 }
 
 static void flight_free(struct upstream_flight *flight)

@@ -122,11 +122,72 @@ static void the_second_try_goes_elsewhere(void **state)
     stage_close(&stage);
 }
 
+/* Takes no connection: its queue is full, and what comes then is not answered. */
+struct swallower {
+    int listener, fillers[3];
+};
+
+static void swallower_open(struct swallower *swallower, const char *at, int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+
+    inet_pton(AF_INET, at, &address.sin_addr);
+    swallower->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(swallower->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(swallower->listener, 0), 0);
+    for (size_t i = 0; i < sizeof(swallower->fillers) / sizeof(*swallower->fillers); i++) {
+        swallower->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(swallower->fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+}
+
+static void swallower_close(struct swallower *swallower)
+{
+    for (size_t i = 0; i < sizeof(swallower->fillers) / sizeof(*swallower->fillers); i++)
+        close(swallower->fillers[i]);
+    close(swallower->listener);
+}
+
+static void ask_two_and_leave(struct stage *stage, uint64_t after_ms)
+{
+    struct probe probes[2];
+
+    for (int i = 0; i < 2; i++)
+        probe_start(&stage->bench, &probes[i], "POST", "/", "{}");
+    bench_rest(&stage->bench, after_ms);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(probes[i].ends, 0);
+        upstream_cancel(&probes[i].call);
+        stage->bench.open--;
+    }
+}
+
+/* Nobody waits for the end of a connect; the address that hangs is left nevertheless. */
+static void who_leaves_has_seen_it_hang(void **state)
+{
+    struct stage stage = {0};
+    struct swallower swallower;
+
+    (void)state;
+    stage_open_at(&stage, serve_script, "127.0.0.2,127.0.0.1", 2000);
+    stage.peer->script = OK_5;
+    swallower_open(&swallower, "127.0.0.2", stage.peer->port);
+    ask_two_and_leave(&stage, 20); /* so early that nothing can be said of the address */
+    ask_two_and_leave(&stage, 700);
+    assert_int_equal(stage.peer->connections, 0);
+    probe_start(&stage.bench, &stage.probe, "POST", "/", "{}");
+    assert_true(bench_run(&stage.bench, 1500));
+    probe_expect(&stage.probe, UPSTREAM_DONE, 200, "hello");
+    swallower_close(&swallower);
+    stage_close(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_connect_costs_no_connection),
         cmocka_unit_test(the_second_try_goes_elsewhere),
+        cmocka_unit_test(who_leaves_has_seen_it_hang),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
