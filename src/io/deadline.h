@@ -4,6 +4,7 @@
  * Owns      nothing; deadlines are embedded in what they limit.
  * Units     milliseconds of loop_now_ms.
  * Runs on   the loop: a due deadline has left its class and its turn is posted.
+ *           The loop judges after a poll that followed the due time: what has come by then is in time.
  * Ends      deadline_leave, as often as you like. A class must outlive its members.
  */
 #ifndef KEYTURN_IO_DEADLINE_H

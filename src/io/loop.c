@@ -1,7 +1,8 @@
 /* The order of a tick: alarm, turns (before sleeping), poll, close callbacks.
  *
- *     uv timers ── alarm: due deadlines post their turns
- *     prepare ──── turns run, at most TURNS_PER_TICK; the log is flushed
+ *     uv timers ── alarm: the coming poll does not sleep
+ *     prepare ──── turns run, at most TURNS_PER_TICK; then due deadlines post theirs, if a poll came after the alarm;
+ *                  the log is flushed
  *     poll ─────── sockets: callbacks record and post
  *     check ────── the tick's length is the lag a newcomer would have met
  */
@@ -21,13 +22,21 @@ struct signal_watch {
     struct turn *turn; /* borrowed */
 };
 
+/* What came while we slept too long, or were stopped, is looked at before it is judged to be missing. */
+enum alarm_state {
+    ALARM_QUIET,
+    ALARM_RANG,  /* the sockets are looked at once more */
+    ALARM_POLLED /* they were; their turns run, then the deadlines are judged */
+};
+
 struct loop {
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t busy; /* runs only while turns are left over, so that the poll does not sleep */
+    uv_idle_t busy; /* runs while turns are left over or the alarm rang: the poll does not sleep */
     uv_timer_t alarm;
-    uint64_t alarm_ms; /* when the alarm rings; UINT64_MAX: not set */
+    uint64_t alarm_ms; /* when the alarm rings or rang; UINT64_MAX: not set */
+    enum alarm_state alarm_state;
     struct list turns;
     struct list deadline_classes;
     struct log *log; /* borrowed */
@@ -44,6 +53,8 @@ static void on_idle(uv_idle_t *handle);
 static void on_alarm(uv_timer_t *handle);
 static void on_signal(uv_signal_t *handle, int number);
 static void run_turns(struct loop *loop);
+static void judge_deadlines(struct loop *loop);
+static void sleep_or_not(struct loop *loop);
 static void set_alarm(struct loop *loop);
 
 struct loop *loop_open(struct log *log)
@@ -165,6 +176,9 @@ static void on_prepare(uv_prepare_t *handle)
     uint64_t tick_us;
 
     run_turns(loop);
+    if (loop->alarm_state == ALARM_POLLED)
+        judge_deadlines(loop);
+    sleep_or_not(loop);
     log_flush(loop->log);
     tick_us = loop_now_us(loop) - loop->awake_since_us;
     loop->lag.ticks++;
@@ -177,6 +191,8 @@ static void on_check(uv_check_t *handle)
     struct loop *loop = handle->data;
 
     loop->awake_since_us = loop_now_us(loop);
+    if (loop->alarm_state == ALARM_RANG)
+        loop->alarm_state = ALARM_POLLED;
 }
 
 static void on_idle(uv_idle_t *handle)
@@ -188,9 +204,7 @@ static void on_alarm(uv_timer_t *handle)
 {
     struct loop *loop = handle->data;
 
-    loop->alarm_ms = UINT64_MAX;
-    deadline_expire(&loop->deadline_classes, uv_now(&loop->uv));
-    set_alarm(loop);
+    loop->alarm_state = ALARM_RANG;
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -210,7 +224,19 @@ static void run_turns(struct loop *loop)
         list_remove(node);
         turn->run(turn);
     }
-    if (!list_is_empty(&loop->turns))
+}
+
+static void judge_deadlines(struct loop *loop)
+{
+    loop->alarm_state = ALARM_QUIET;
+    loop->alarm_ms = UINT64_MAX;
+    deadline_expire(&loop->deadline_classes, uv_now(&loop->uv));
+    set_alarm(loop);
+}
+
+static void sleep_or_not(struct loop *loop)
+{
+    if (!list_is_empty(&loop->turns) || loop->alarm_state != ALARM_QUIET)
         uv_idle_start(&loop->busy, on_idle);
     else
         uv_idle_stop(&loop->busy);

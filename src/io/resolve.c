@@ -7,7 +7,13 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { ADDRESSES_MAX = 8, ADDRESS_SIZE = 48 };
+enum { ADDRESSES_MAX = 8, CONNECT_TO_SIZE = 64 };
+
+struct address {
+    char connect_to[CONNECT_TO_SIZE];
+    unsigned failures; /* in a row */
+    uint64_t again_ms; /* bad: when it is tried again; else 0 */
+};
 
 /* One getaddrinfo. It belongs to libuv until its callback, whatever happens to the resolver. */
 struct lookup {
@@ -26,19 +32,21 @@ struct resolver {
     struct deadline deadline;
     struct turn impatient;
     bool gave_up; /* the lookup under way took too long: do not wait for it */
-    char addresses[ADDRESSES_MAX][ADDRESS_SIZE];
+    struct address addresses[ADDRESSES_MAX];
     size_t count, preferred;
+    bool in_doubt; /* the last connect to the preferred address failed: the next goes elsewhere */
     uint64_t answered_ms, asked_ms; /* of the last good answer, of the last start */
     uint64_t generation;
-    char connect_to[ADDRESS_SIZE + 16];
 };
 
 static bool has_answer(const struct resolver *resolver);
 static void start_lookup(struct resolver *resolver);
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *list);
 static void take_answer(struct resolver *resolver, const struct addrinfo *list);
-static bool address_text(const struct addrinfo *address, char ret_text[ADDRESS_SIZE]);
-static void prefer(struct resolver *resolver, size_t index);
+static bool address_read(const struct resolver *resolver, const struct addrinfo *info,
+                         struct address *ret_address);
+static struct address *address_find(struct resolver *resolver, const char *connect_to);
+static size_t best_from(const struct resolver *resolver, size_t start);
 static void on_impatient(struct turn *turn);
 
 struct resolver *resolver_open(struct loop *loop, struct log *log, const struct origin *origin,
@@ -55,10 +63,10 @@ struct resolver *resolver_open(struct loop *loop, struct log *log, const struct 
     deadline_init(&resolver->deadline, &resolver->impatient);
     deadline_class_open(&resolver->patience, loop, settings->patience_ms);
     if (origin->host_is_v4 || origin->host_is_v6) {
-        snprintf(resolver->addresses[0], ADDRESS_SIZE, origin->host_is_v6 ? "[%.45s]" : "%.45s",
-                 origin->host);
+        snprintf(resolver->addresses[0].connect_to, CONNECT_TO_SIZE,
+                 origin->host_is_v6 ? "::[%.45s]:%u" : "::%.45s:%u", origin->host,
+                 (unsigned)origin->port);
         resolver->count = 1;
-        prefer(resolver, 0);
     }
     return resolver;
 }
@@ -93,25 +101,62 @@ enum resolve_state resolver_ask(struct resolver *resolver)
     return resolver->lookup && !resolver->gave_up ? RESOLVE_WAIT : RESOLVE_FAILED;
 }
 
-const char *resolver_connect_to(const struct resolver *resolver)
+/* One connect alone is risked on a bad address. In doubt the next one goes elsewhere: it is likely to be the failed call's
+ * second try. */
+const char *resolver_connect_to(struct resolver *resolver)
 {
+    uint64_t now_ms = loop_now_ms(resolver->loop);
+    size_t index = resolver->preferred;
+
     assert(resolver->count);
-    return resolver->connect_to;
+    for (size_t i = 0; i < resolver->count; i++) {
+        struct address *address = &resolver->addresses[i];
+        if (address->again_ms && address->again_ms <= now_ms) {
+            address->again_ms = now_ms + resolver->settings.again_ms;
+            return address->connect_to;
+        }
+    }
+    if (resolver->in_doubt)
+        index = best_from(resolver, index + 1);
+    resolver->in_doubt = false;
+    return resolver->addresses[index].connect_to;
+}
+
+void resolver_reached(struct resolver *resolver, const char *connect_to)
+{
+    struct address *address = address_find(resolver, connect_to);
+
+    if (!address)
+        return;
+    address->failures = 0;
+    address->again_ms = 0;
+}
+
+void resolver_blame(struct resolver *resolver, const char *connect_to)
+{
+    struct address *address = address_find(resolver, connect_to);
+    size_t old = resolver->preferred;
+
+    if (!address)
+        return;
+    resolver->in_doubt = address == &resolver->addresses[old];
+    if (++address->failures < RESOLVE_FAILURES)
+        return;
+    resolver->in_doubt = false;
+    address->again_ms = loop_now_ms(resolver->loop) + resolver->settings.again_ms;
+    if (address != &resolver->addresses[old])
+        return;
+    resolver->preferred = best_from(resolver, old + 1);
+    if (resolver->preferred != old)
+        log_warn(resolver->log, "no connection to this address, trying another one",
+                 log_text("host", resolver->origin.host),
+                 log_text("address", address->connect_to + 2),
+                 log_text("now", resolver->addresses[resolver->preferred].connect_to + 2));
 }
 
 uint64_t resolver_generation(const struct resolver *resolver)
 {
     return resolver->generation;
-}
-
-void resolver_blame(struct resolver *resolver, uint64_t generation)
-{
-    if (generation != resolver->generation || resolver->count < 2)
-        return;
-    prefer(resolver, (resolver->preferred + 1) % resolver->count);
-    log_warn(resolver->log, "no connection to this address, trying the next one",
-             log_text("host", resolver->origin.host),
-             log_text("address", resolver->addresses[resolver->preferred]));
 }
 
 static bool has_answer(const struct resolver *resolver)
@@ -159,55 +204,73 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
     uv_freeaddrinfo(list);
 }
 
-/* The preferred address stays preferred while it is in the answer. */
+/* The preferred address stays preferred while it is in the answer, and what is known of the others stays known. */
 static void take_answer(struct resolver *resolver, const struct addrinfo *list)
 {
-    char old[ADDRESS_SIZE];
-    size_t count = 0, index = 0;
-    bool had_one = resolver->count > 0;
+    struct address answer[ADDRESSES_MAX];
+    size_t count = 0, preferred = ADDRESSES_MAX;
 
-    memcpy(old, resolver->addresses[resolver->preferred], sizeof(old));
     for (; list && count < ADDRESSES_MAX; list = list->ai_next) {
-        if (!address_text(list, resolver->addresses[count]))
+        struct address *known;
+        if (!address_read(resolver, list, &answer[count]))
             continue;
-        if (had_one && strcmp(resolver->addresses[count], old) == 0)
-            index = count;
+        known = address_find(resolver, answer[count].connect_to);
+        if (known)
+            answer[count] = *known;
+        if (known == &resolver->addresses[resolver->preferred])
+            preferred = count;
         count++;
     }
-    if (count == 0) /* nothing usable: nothing was written over either */
+    if (count == 0)
         return;
+    memcpy(resolver->addresses, answer, count * sizeof(*answer));
     resolver->count = count;
     resolver->answered_ms = loop_now_ms(resolver->loop);
-    if (had_one && strcmp(resolver->addresses[index], old) == 0)
-        resolver->preferred = index;
-    else
-        prefer(resolver, index);
+    if (preferred == ADDRESSES_MAX) {
+        preferred = best_from(resolver, 0);
+        resolver->generation++;
+    }
+    resolver->preferred = preferred;
 }
 
-static bool address_text(const struct addrinfo *address, char ret_text[ADDRESS_SIZE])
+static bool address_read(const struct resolver *resolver, const struct addrinfo *info,
+                         struct address *ret_address)
 {
+    const struct sockaddr *name = info->ai_addr;
+    bool is_v6 = info->ai_family == AF_INET6;
     char text[46];
 
-    if (address->ai_family == AF_INET) {
-        uv_ip4_name((const struct sockaddr_in *)(const void *)address->ai_addr, text, sizeof(text));
-        snprintf(ret_text, ADDRESS_SIZE, "%s", text);
-        return true;
-    }
-    if (address->ai_family == AF_INET6) {
-        uv_ip6_name((const struct sockaddr_in6 *)(const void *)address->ai_addr, text,
-                    sizeof(text));
-        snprintf(ret_text, ADDRESS_SIZE, "[%s]", text);
-        return true;
-    }
-    return false;
+    if (!is_v6 && info->ai_family != AF_INET)
+        return false;
+    if (is_v6)
+        uv_ip6_name((const struct sockaddr_in6 *)(const void *)name, text, sizeof(text));
+    else
+        uv_ip4_name((const struct sockaddr_in *)(const void *)name, text, sizeof(text));
+    *ret_address = (struct address){0};
+    snprintf(ret_address->connect_to, CONNECT_TO_SIZE, is_v6 ? "::[%s]:%u" : "::%s:%u", text,
+             (unsigned)resolver->origin.port);
+    return true;
 }
 
-static void prefer(struct resolver *resolver, size_t index)
+static struct address *address_find(struct resolver *resolver, const char *connect_to)
 {
-    resolver->preferred = index;
-    resolver->generation++;
-    snprintf(resolver->connect_to, sizeof(resolver->connect_to), "::%s:%u",
-             resolver->addresses[index], (unsigned)resolver->origin.port);
+    for (size_t i = 0; i < resolver->count; i++)
+        if (strcmp(resolver->addresses[i].connect_to, connect_to) == 0)
+            return &resolver->addresses[i];
+    return NULL;
+}
+
+/* The first good one going round from there; all are bad: the one left longest ago. */
+static size_t best_from(const struct resolver *resolver, size_t start)
+{
+    size_t best = start % resolver->count;
+
+    for (size_t i = 1; i < resolver->count; i++) {
+        size_t index = (start + i) % resolver->count;
+        if (resolver->addresses[index].again_ms < resolver->addresses[best].again_ms)
+            best = index;
+    }
+    return best;
 }
 
 static void on_impatient(struct turn *turn)

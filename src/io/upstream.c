@@ -8,12 +8,19 @@
 
 #include <assert.h>
 
-enum { FRESH_MS = 30 * 1000, KEEP_MS = 60 * 60 * 1000, RETRY_MS = 1000, LOG_EVERY_MS = 1000 };
+enum {
+    FRESH_MS = 30 * 1000,
+    KEEP_MS = 60 * 60 * 1000,
+    RETRY_MS = 1000,
+    AGAIN_MS = 30 * 1000,
+    LOG_EVERY_MS = 1000
+};
 
 static struct deadline_class *heads_of(struct upstream *upstream, uint64_t head_ms);
 static struct upstream_flight *flight_take(struct upstream *upstream);
 static struct upstream_flight *flight_open(struct upstream *upstream);
 static void flight_give_back(struct upstream_flight *flight);
+static void give_up_connecting(struct upstream_flight *flight);
 static void flight_free(struct upstream_flight *flight);
 static void on_launch(struct turn *turn);
 static void fly(struct upstream_flight *flight);
@@ -26,7 +33,8 @@ static void log_failure(struct upstream_flight *flight, enum upstream_end end, c
 struct upstream *upstream_open(struct loop *loop, struct log *log,
                                const struct upstream_settings *settings)
 {
-    struct resolver_settings patience = {settings->connect_ms, FRESH_MS, KEEP_MS, RETRY_MS};
+    struct resolver_settings patience = {settings->connect_ms, FRESH_MS, KEEP_MS, RETRY_MS,
+                                         AGAIN_MS};
     struct upstream *upstream;
     struct origin origin;
     char error[ORIGIN_ERROR_SIZE];
@@ -187,10 +195,9 @@ static void flight_give_back(struct upstream_flight *flight)
     struct upstream *upstream = flight->upstream;
 
     if (flight->attempt)
-        upstream_connect_cancel(flight->attempt);
+        give_up_connecting(flight);
     if (flight->connection)
         upstream_pool_drop(flight->connection);
-    flight->attempt = NULL;
     flight->connection = NULL;
     deadline_leave(&flight->deadline);
     turn_cancel(&flight->late);
@@ -213,6 +220,17 @@ static void flight_give_back(struct upstream_flight *flight)
     }
     if (!list_is_empty(&upstream->waiting))
         loop_post(upstream->loop, &upstream->launch);
+}
+
+/* Who leaves first does not see the end of a connect, only that it hung: as good a reason as its end. */
+static void give_up_connecting(struct upstream_flight *flight)
+{
+    const char *hangs_at = upstream_connect_hangs_at(flight->attempt);
+
+    if (hangs_at)
+        resolver_blame(flight->upstream->resolver, hangs_at);
+    upstream_connect_cancel(flight->attempt);
+    flight->attempt = NULL;
 }
 
 static void flight_free(struct upstream_flight *flight)
@@ -284,9 +302,11 @@ static void on_connect_end(void *context, const struct upstream_connected *conne
 
     flight->attempt = NULL;
     if (connected->is_unreachable)
-        resolver_blame(upstream->resolver, flight->generation);
-    if (connected->fd >= 0)
+        resolver_blame(upstream->resolver, connected->connect_to);
+    if (connected->fd >= 0) {
+        resolver_reached(upstream->resolver, connected->connect_to);
         connection = upstream_pool_adopt(&upstream->pool, connected, flight->generation);
+    }
     if (connection)
         upstream_flight_board(flight, connection);
     else

@@ -5,11 +5,14 @@
 #include <assert.h>
 #include <stdio.h>
 
+enum { HANGS_AFTER_PART = 4 }; /* a quarter of the time it has */
+
 struct upstream_attempt {
     struct curl_transfer transfer;
     struct upstream_connector *connector; /* borrowed */
     void *context;
     void (*on_end)(void *context, const struct upstream_connected *connected);
+    uint64_t begun_ms;
     SSL *session; /* libcurl's until it is taken */
     bool is_taken;
     char error[CURL_ERROR_SIZE];
@@ -29,6 +32,7 @@ static void attempt_free(struct upstream_attempt *attempt);
 
 void upstream_connector_open(struct upstream_connector *connector, struct loop *loop)
 {
+    connector->loop = loop;
     connector->engine = curl_engine_open(loop);
 }
 
@@ -62,6 +66,7 @@ struct upstream_attempt *upstream_connect(
 
     assert(easy && size > 0 && (size_t)size < sizeof(attempt->connect_to));
     attempt->connector = connector;
+    attempt->begun_ms = loop_now_ms(connector->loop);
     attempt->context = context;
     attempt->on_end = on_end;
     attempt->transfer.easy = easy;
@@ -83,6 +88,14 @@ void upstream_connect_cancel(struct upstream_attempt *attempt)
 {
     curl_engine_remove(&attempt->transfer);
     attempt_free(attempt);
+}
+
+const char *upstream_connect_hangs_at(const struct upstream_attempt *attempt)
+{
+    const struct upstream_connector *connector = attempt->connector;
+    uint64_t lasted_ms = loop_now_ms(connector->loop) - attempt->begun_ms;
+
+    return lasted_ms >= connector->connect_ms / HANGS_AFTER_PART ? attempt->connect_to : NULL;
 }
 
 static void lock_protocol(CURL *easy, const struct upstream_connector *connector)
@@ -167,13 +180,15 @@ static void on_transfer_end(struct curl_transfer *transfer, CURLcode code, int f
     struct upstream_attempt *attempt = container_of(transfer, struct upstream_attempt, transfer);
     struct upstream_connector *connector = attempt->connector;
     struct upstream_connected connected = {.fd = fd};
-    char reason[CURL_ERROR_SIZE];
+    char reason[CURL_ERROR_SIZE], connect_to[sizeof(attempt->connect_to)];
     void *context = attempt->context;
     void (*on_end)(void *, const struct upstream_connected *) = attempt->on_end;
 
     snprintf(reason, sizeof(reason), "%s",
              attempt->error[0] ? attempt->error : curl_easy_strerror(code));
+    memcpy(connect_to, attempt->connect_to, sizeof(connect_to));
     connected.reason = reason;
+    connected.connect_to = connect_to;
     connected.is_unreachable = is_address_to_blame(code);
     if (fd >= 0) {
         connector->made++;

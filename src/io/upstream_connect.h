@@ -23,6 +23,7 @@
 
 struct upstream_connector {
     struct curl_engine *engine;
+    struct loop *loop;           /* borrowed */
     const struct origin *origin; /* borrowed */
     const char *ca_file;         /* borrowed; NULL: the system's */
     uint64_t connect_ms;
@@ -30,10 +31,11 @@ struct upstream_connector {
 };
 
 struct upstream_connected {
-    int fd;              /* the receiver's, as is the session; -1: none */
-    SSL *session;        /* NULL: plain */
-    bool is_unreachable; /* nobody is there, or nobody answers */
-    const char *reason;  /* when there is no connection */
+    int fd;                 /* the receiver's, as is the session; -1: none */
+    SSL *session;           /* NULL: plain */
+    bool is_unreachable;    /* nobody is there, or nobody answers */
+    const char *reason;     /* when there is no connection */
+    const char *connect_to; /* where it went; valid during on_end, as is the reason */
 };
 
 struct upstream_attempt;
@@ -49,5 +51,7 @@ struct upstream_attempt *upstream_connect(
     struct upstream_connector *connector, const char *connect_to, void *context,
     void (*on_end)(void *context, const struct upstream_connected *connected));
 void upstream_connect_cancel(struct upstream_attempt *attempt);
+/* Where to, when it has been under way for so long that a sane address would have answered; else NULL. Until cancelled. */
+const char *upstream_connect_hangs_at(const struct upstream_attempt *attempt);
 
 #endif

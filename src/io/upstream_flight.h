@@ -60,7 +60,7 @@ struct upstream_flight {
     struct turn late;
     uint64_t head_ms, idle_ms;
     uint64_t owner;
-    uint64_t generation; /* of the address it connects to */
+    uint64_t generation; /* of the addresses */
     bool is_flying;      /* else it waits, or is spare */
     bool can_be_sent;    /* the ask was well-formed */
     bool cannot_send;    /* writing failed under way: what the upstream has said is still read */

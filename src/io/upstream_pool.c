@@ -5,12 +5,13 @@
 #include <assert.h>
 
 /* Kept connections are renewed now and then, so that load follows the origin's addresses. */
-enum { LIFE_MS = 300 * 1000, OWN_LOOKED_AT_MAX = 8 };
+enum { LIFE_MS = 300 * 1000, OWN_LOOKED_AT_MAX = 8, SWEEP_ON_MS = 1 };
 
 static struct upstream_connection *connection_of(struct list *node);
 static void end_rests(struct upstream_pool *pool);
 static struct upstream_connection *own_of(struct upstream_pool *pool, uint64_t owner);
 static bool is_usable(struct upstream_connection *connection, uint64_t generation);
+static bool may_drop(struct upstream_pool *pool);
 static void on_ready(struct upstream_wire *wire);
 static void look_at_kept(struct upstream_connection *connection);
 static void on_sweep(struct turn *turn);
@@ -72,15 +73,16 @@ struct upstream_connection *upstream_pool_take(struct upstream_pool *pool, uint6
             connection = connection_of(node);
         if (!connection)
             return NULL;
-        if (!is_usable(connection, generation)) {
-            upstream_pool_drop(connection);
-            continue;
-        }
-        list_remove(&connection->link);
-        pool->kept--;
-        connection->kept_ms = 0;
-        return connection;
+        if (is_usable(connection, generation))
+            break;
+        if (!may_drop(pool))
+            return NULL;
+        upstream_pool_drop(connection);
     }
+    list_remove(&connection->link);
+    pool->kept--;
+    connection->kept_ms = 0;
+    return connection;
 }
 
 void upstream_pool_keep(struct upstream_connection *connection, uint64_t owner)
@@ -159,6 +161,16 @@ static bool is_usable(struct upstream_connection *connection, uint64_t generatio
            !upstream_wire_has_input(&connection->wire);
 }
 
+static bool may_drop(struct upstream_pool *pool)
+{
+    uint64_t now_ms = loop_now_ms(pool->loop);
+
+    if (pool->drops_ms != now_ms)
+        pool->drops = 0;
+    pool->drops_ms = now_ms;
+    return pool->drops++ < UPSTREAM_DROPS_MAX;
+}
+
 static void on_ready(struct upstream_wire *wire)
 {
     struct upstream_connection *connection = container_of(wire, struct upstream_connection, wire);
@@ -169,11 +181,13 @@ static void on_ready(struct upstream_wire *wire)
         look_at_kept(connection);
 }
 
-/* Over TLS there may be a ticket to read, which is for us; anything else is for nobody. */
+/* Over TLS there may be a ticket to read, which is for us; anything else is for nobody. What is left for later is told
+ * again by the next poll. */
 static void look_at_kept(struct upstream_connection *connection)
 {
-    if (!connection->wire.ssl || upstream_wire_read(&connection->wire, connection->pool->room) ||
-        upstream_wire_holds_more(&connection->wire))
+    if (may_drop(connection->pool) &&
+        (!connection->wire.ssl || upstream_wire_read(&connection->wire, connection->pool->room) ||
+         upstream_wire_holds_more(&connection->wire)))
         upstream_pool_drop(connection);
     else
         upstream_wire_want(&connection->wire, true, false);
@@ -186,8 +200,13 @@ static void on_sweep(struct turn *turn)
 
     end_rests(pool);
     while (!list_is_empty(&pool->ready) &&
-           now_ms - connection_of(pool->ready.prev)->kept_ms >= pool->idle_ms)
+           now_ms - connection_of(pool->ready.prev)->kept_ms >= pool->idle_ms) {
+        if (!may_drop(pool)) {
+            deadline_join_in(&pool->sweeps, &pool->sweep, SWEEP_ON_MS);
+            return;
+        }
         upstream_pool_drop(connection_of(pool->ready.prev));
+    }
     if (pool->kept)
         deadline_join(&pool->sweeps, &pool->sweep);
 }

@@ -7,6 +7,9 @@
  * Bytes that an upstream sends late cannot be told from the answer to the next request. A connection therefore rests
  * before another owner may have it, and late bytes of a sane network fall into that rest.
  *
+ * When many are of no use any more, at most UPSTREAM_DROPS_MAX are dropped at one time of the loop's clock, the others
+ * later: closing thousands, each with its TLS, would be one long tick.
+ *
  * Owns      kept connections; one in use belongs to its user, who gives it back or drops it.
  * Units     milliseconds.
  * Runs on   the loop.
@@ -21,7 +24,7 @@
 #include "io/upstream_connect.h"
 #include "io/upstream_wire.h"
 
-enum { UPSTREAM_REST_MS = 5 };
+enum { UPSTREAM_REST_MS = 5, UPSTREAM_DROPS_MAX = 64 };
 
 struct upstream_pool {
     struct loop *loop; /* borrowed */
@@ -30,6 +33,8 @@ struct upstream_pool {
     struct list resting, ready; /* since longest first; used last first */
     size_t kept, open;          /* open: in use, too */
     size_t handles;             /* close callbacks still due, too */
+    uint64_t drops_ms;          /* the time at which the last were dropped, and how many */
+    int drops;
     struct deadline_class sweeps;
     struct deadline sweep;
     struct turn sweeping;
@@ -51,11 +56,11 @@ void upstream_pool_open(struct upstream_pool *pool, struct loop *loop, uint64_t 
 void upstream_pool_close(struct upstream_pool *pool);
 bool upstream_pool_is_closed(const struct upstream_pool *pool);
 
-/* generation: of the address; connections to another one are not used any more. */
+/* generation: of the addresses; connections of another one are not used any more. */
 struct upstream_connection *upstream_pool_adopt(struct upstream_pool *pool,
                                                 const struct upstream_connected *connected,
                                                 uint64_t generation);
-/* NULL: none that this owner may have now. */
+/* NULL: none that this owner may have now, or too many to be dropped before it is found. */
 struct upstream_connection *upstream_pool_take(struct upstream_pool *pool, uint64_t owner,
                                                uint64_t generation);
 void upstream_pool_keep(struct upstream_connection *connection, uint64_t owner);

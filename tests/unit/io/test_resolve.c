@@ -96,7 +96,7 @@ static void on_tired(struct turn *turn)
 static void desk_open(struct desk *desk, const char *url, const char *answer, int delay_ms)
 {
     const struct resolver_settings settings = {
-        .patience_ms = 150, .fresh_ms = 100, .keep_ms = 600, .retry_ms = 50};
+        .patience_ms = 150, .fresh_ms = 100, .keep_ms = 600, .retry_ms = 50, .again_ms = 200};
     struct origin origin;
     char error[ORIGIN_ERROR_SIZE];
 
@@ -188,15 +188,110 @@ static void the_preferred_address_stays(void **state)
     assert_int_equal(service.asked, 2);
     assert_int_equal(resolver_generation(desk.resolver), generation);
     assert_string_equal(resolver_connect_to(desk.resolver), "::192.0.2.1:80");
-    resolver_blame(desk.resolver, generation + 7); /* not the one in use */
-    assert_int_equal(resolver_generation(desk.resolver), generation);
-    resolver_blame(desk.resolver, generation);
-    assert_string_equal(resolver_connect_to(desk.resolver), "::192.0.2.2:80");
     service.answer = "192.0.2.9";
     desk_rest(&desk, 120);
     resolver_ask(desk.resolver);
     desk_run(&desk, 1000);
     assert_string_equal(resolver_connect_to(desk.resolver), "::192.0.2.9:80");
+    assert_int_not_equal(resolver_generation(desk.resolver), generation);
+    desk_close(&desk);
+}
+
+#define FIRST "::192.0.2.1:80"
+#define SECOND "::192.0.2.2:80"
+
+/* Two addresses, the first of which is bad. */
+static void desk_open_with_a_bad_one(struct desk *desk)
+{
+    desk_open(desk, "http://x.test", "192.0.2.1,192.0.2.2", 0);
+    resolver_ask(desk->resolver);
+    desk_run(desk, 1000);
+    for (int i = 0; i < RESOLVE_FAILURES; i++)
+        resolver_blame(desk->resolver, FIRST);
+    assert_string_equal(resolver_connect_to(desk->resolver), SECOND);
+    assert_string_equal(resolver_connect_to(desk->resolver), SECOND);
+}
+
+static void one_failure_leaves_no_address(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    desk_open(&desk, "http://x.test", "192.0.2.1,192.0.2.2", 0);
+    resolver_ask(desk.resolver);
+    desk_run(&desk, 1000);
+    for (int i = 0; i < 5; i++) {
+        assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+        resolver_blame(desk.resolver, FIRST);
+        assert_string_equal(resolver_connect_to(desk.resolver), SECOND); /* the second try */
+        resolver_reached(desk.resolver, SECOND);
+        assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+        resolver_reached(desk.resolver, FIRST);
+    }
+    resolver_blame(desk.resolver, "::192.0.2.7:80"); /* not in the answer */
+    resolver_blame(desk.resolver, "::192.0.2.7:80");
+    assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+    desk_close(&desk);
+}
+
+static void failures_in_a_row_leave_an_address(void **state)
+{
+    struct desk desk;
+    uint64_t generation;
+
+    (void)state;
+    desk_open_with_a_bad_one(&desk);
+    generation = resolver_generation(desk.resolver);
+    service.answer = "192.0.2.1,192.0.2.2,192.0.2.3"; /* a new answer forgives nothing */
+    desk_rest(&desk, 120);
+    resolver_ask(desk.resolver);
+    desk_run(&desk, 1000);
+    assert_string_equal(resolver_connect_to(desk.resolver), SECOND);
+    assert_int_equal(resolver_generation(desk.resolver), generation);
+    service.answer = "192.0.2.1,192.0.2.3"; /* the bad one is the last to be preferred */
+    desk_rest(&desk, 120);
+    for (int i = 0; i < RESOLVE_FAILURES; i++)
+        resolver_blame(desk.resolver, FIRST);
+    resolver_ask(desk.resolver);
+    desk_run(&desk, 1000);
+    assert_string_equal(resolver_connect_to(desk.resolver), "::192.0.2.3:80");
+    assert_int_not_equal(resolver_generation(desk.resolver), generation);
+    desk_close(&desk);
+}
+
+static void a_bad_address_is_tried_again_by_one(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    desk_open_with_a_bad_one(&desk);
+    desk_rest(&desk, 200);
+    assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+    assert_string_equal(resolver_connect_to(desk.resolver), SECOND); /* one is enough */
+    resolver_blame(desk.resolver, FIRST);
+    assert_string_equal(resolver_connect_to(desk.resolver), SECOND);
+    desk_rest(&desk, 200);
+    assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+    resolver_reached(desk.resolver, FIRST);
+    for (int i = 0; i < RESOLVE_FAILURES; i++)
+        resolver_blame(desk.resolver, SECOND);
+    assert_string_equal(resolver_connect_to(desk.resolver), FIRST); /* good again */
+    desk_close(&desk);
+}
+
+static void when_all_are_bad_each_gets_its_turn(void **state)
+{
+    struct desk desk;
+
+    (void)state;
+    desk_open_with_a_bad_one(&desk);
+    desk_rest(&desk, 10);
+    for (int i = 0; i < RESOLVE_FAILURES; i++)
+        resolver_blame(desk.resolver, SECOND);
+    assert_string_equal(resolver_connect_to(desk.resolver), FIRST);
+    desk_rest(&desk, 10);
+    resolver_blame(desk.resolver, FIRST);
+    assert_string_equal(resolver_connect_to(desk.resolver), SECOND);
     desk_close(&desk);
 }
 
@@ -284,6 +379,10 @@ int main(void)
         cmocka_unit_test(first_answer),
         cmocka_unit_test(literals_need_no_service),
         cmocka_unit_test(the_preferred_address_stays),
+        cmocka_unit_test(one_failure_leaves_no_address),
+        cmocka_unit_test(failures_in_a_row_leave_an_address),
+        cmocka_unit_test(a_bad_address_is_tried_again_by_one),
+        cmocka_unit_test(when_all_are_bad_each_gets_its_turn),
         cmocka_unit_test(the_last_good_answer_is_kept_for_a_while),
         cmocka_unit_test(failures_are_not_hammered),
         cmocka_unit_test(a_slow_service_is_not_waited_for),
