@@ -40,16 +40,16 @@ static void sort_edits(struct edit *edits, size_t count);
 static char *put(char *at, struct span piece);
 
 static const struct field {
-    const char *name;
+    struct span name;
     bool (*read)(struct reader *r, const struct json_member *member);
 } fields[] = {
-    {"model", read_model},
-    {"user", read_user},
-    {"safety_identifier", read_safety_identifier},
-    {"stream", read_stream},
-    {"max_tokens", read_cap},
-    {"max_completion_tokens", read_cap},
-    {"max_output_tokens", read_cap},
+    {{"model", 5}, read_model},
+    {{"user", 4}, read_user},
+    {{"safety_identifier", 17}, read_safety_identifier},
+    {{"stream", 6}, read_stream},
+    {{"max_tokens", 10}, read_cap},
+    {{"max_completion_tokens", 21}, read_cap},
+    {{"max_output_tokens", 17}, read_cap},
 };
 
 static const char *const cap_names[CAP_COUNT] = {"max_tokens", "max_completion_tokens",
@@ -123,7 +123,7 @@ static bool read_member(const struct json_member *member, void *context)
     if (!name_resolve(r, member, &name) || !name_is_new(r, name))
         return false;
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        if (span_equal(name, span_of(fields[i].name)))
+        if (span_equal(name, fields[i].name))
             return fields[i].read(r, member);
     return true;
 }
