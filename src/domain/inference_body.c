@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/number.h"
+#include "base/unset.h"
 #include "domain/json_scan.h"
 #include "domain/json_text.h"
 
@@ -75,7 +76,7 @@ struct body_fault inference_body_read_with(struct span body, struct inference_bo
                                                         void *context),
                                            void *context)
 {
-    struct reader r; /* names and resolved stay unset */
+    UNSET struct reader r; /* names and resolved stay unset */
     r.body = ret_body;
     r.also = also;
     r.context = context;
@@ -115,7 +116,7 @@ int64_t inference_body_asked(const struct inference_body *parsed)
 struct span inference_body_edit(const struct inference_body *parsed, struct span body,
                                 const struct body_edits *wanted)
 {
-    struct edit edits[EDITS_MAX];
+    UNSET struct edit edits[EDITS_MAX];
     size_t count = collect_edits(parsed, body, wanted, edits), grows = 0, blanks;
     const char *from = body.at;
     char *start, *to;

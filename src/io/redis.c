@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/number.h"
+#include "base/unset.h"
 #include "io/redis_link.h"
 #include "io/redis_tls.h"
 #include "io/redis_watch.h"
@@ -176,7 +177,7 @@ void redis_eval(struct redis *redis, struct redis_call *call, const struct redis
                 const struct span *keys, size_t key_count, const struct span *args,
                 size_t arg_count)
 {
-    struct span parts[REDIS_ARGS_MAX + 3];
+    UNSET struct span parts[REDIS_ARGS_MAX + 3];
     char number[NUMBER_TEXT_SIZE];
     size_t slot = 0;
 
