@@ -217,7 +217,7 @@ static bool begin(struct redis *redis, struct redis_call *call)
     call->open = true;
     call->redis = redis;
     call->wire = NULL;
-    call->asked_us = loop_now_us(redis->loop);
+    call->asked_us = call->sent_us = loop_now_us(redis->loop);
     redis->stats.commands++;
     if (redis_is_up(redis) && redis->stats.calls_open < redis->settings.calls_max)
         return true;
@@ -227,7 +227,6 @@ static bool begin(struct redis *redis, struct redis_call *call)
 
 static void send_call(struct redis *redis, struct redis_call *call, char *wire, size_t size)
 {
-    call->sent_us = loop_now_us(redis->loop);
     list_append(&redis->open, &call->link);
     redis->stats.calls_open++;
     redis_link_send(&redis->link, wire, size);
@@ -339,6 +338,7 @@ static void send_text(struct redis *redis, struct redis_call *call)
     redis_link_send(&redis->link, verb, (size_t)verb_size);
     redis_link_send(&redis->link, call->script->text, text_size);
     call->wire = NULL;
+    call->sent_us = loop_now_us(redis->loop);
     send_call(redis, call, "\r\n", 2);
     redis_link_send(&redis->link, wire + skip, call->wire_size - skip);
     must_free(wire);
