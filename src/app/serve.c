@@ -2,6 +2,7 @@
 
 #include "app/command.h"
 #include "app/limits.h"
+#include "base/alloc.h"
 #include "domain/key_api.h"
 
 #include <signal.h>
@@ -39,6 +40,7 @@ int command_serve(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN);
     limits_protect_memory();
+    alloc_keep_freed();
     s->exit_code = EXIT_FAILED;
     if (core_open(&s->core, &options)) {
         turn_init(&s->turn, on_turn);

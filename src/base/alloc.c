@@ -4,6 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #ifdef NDEBUG
 #error "Asserts are part of keyturn: build without NDEBUG."
 #endif
@@ -29,6 +33,15 @@ char *must_copy(const char *text)
 void must_free(void *memory)
 {
     free(memory);
+}
+
+/* Setting one ends glibc's own adapting of both. */
+void alloc_keep_freed(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, ALLOC_KEPT_BYTES);
+    mallopt(M_MMAP_THRESHOLD, ALLOC_MAPPED_BYTES);
+#endif
 }
 
 static void *or_stop(void *memory)

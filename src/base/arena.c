@@ -49,6 +49,20 @@ struct span arena_copy(struct arena *arena, struct span bytes)
     return (struct span){copy, bytes.size};
 }
 
+struct span arena_join(struct arena *arena, struct span first, struct span second)
+{
+    char *text = NULL;
+    if (second.size < SIZE_MAX - first.size)
+        text = arena_alloc(arena, first.size + second.size + 1);
+    if (!text)
+        return SPAN_NONE;
+    if (first.size)
+        memcpy(text, first.at, first.size);
+    if (second.size)
+        memcpy(text + first.size, second.at, second.size);
+    return (struct span){text, first.size + second.size};
+}
+
 struct span arena_format(struct arena *arena, const char *format, ...)
 {
     va_list arguments, again;

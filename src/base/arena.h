@@ -19,6 +19,8 @@ void arena_init(struct arena *arena, size_t limit_bytes);
 void *arena_alloc(struct arena *arena, size_t size); /* zeroed, aligned for any type */
 /* A NUL follows, not counted; none stays none. */
 struct span arena_copy(struct arena *arena, struct span bytes);
+/* One behind the other; a NUL follows here, too. */
+struct span arena_join(struct arena *arena, struct span first, struct span second);
 struct span arena_format(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void arena_reset(struct arena *arena); /* everything handed out ends; a chunk is kept */

@@ -35,11 +35,13 @@ bool buffer_append(struct buffer *b, struct span bytes)
 {
     if (bytes.size == 0)
         return true;
-    char *room = buffer_room(b, bytes.size);
-    if (!room)
+    assert(buffer_size(b) <= b->limit_bytes);
+    if (bytes.size > b->limit_bytes - buffer_size(b))
         return false;
-    memcpy(room, bytes.at, bytes.size);
-    buffer_grew(b, bytes.size);
+    if (bytes.size > b->capacity - b->tail)
+        buffer_move(b, buffer_size(b) + bytes.size);
+    memcpy(b->memory + b->tail, bytes.at, bytes.size);
+    b->tail += bytes.size;
     return true;
 }
 

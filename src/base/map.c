@@ -5,6 +5,7 @@
 #include "base/map.h"
 
 #include <assert.h>
+#include <endian.h>
 
 #include "base/alloc.h"
 
@@ -17,6 +18,7 @@ struct sip {
 static uint64_t sip_hash(const uint64_t seed[2], struct span bytes);
 static void sip_take(struct sip *s, uint64_t word);
 static void sip_round(struct sip *s);
+static uint64_t whole_word_at(const char *bytes);
 static uint64_t word_at(const char *bytes, size_t size);
 static struct map_entry **slot_of(const struct map *map, uint64_t hash);
 static void map_grow(struct map *map);
@@ -106,7 +108,7 @@ static uint64_t sip_hash(const uint64_t seed[2], struct span bytes)
     };
     size_t whole = bytes.size / 8 * 8;
     for (size_t i = 0; i < whole; i += 8)
-        sip_take(&s, word_at(bytes.at + i, 8));
+        sip_take(&s, whole_word_at(bytes.at + i));
     struct span rest = span_from(bytes, whole);
     sip_take(&s, word_at(rest.at, rest.size) | (uint64_t)bytes.size << 56);
     s.v2 ^= 0xff;
@@ -140,6 +142,14 @@ static void sip_round(struct sip *s)
     s->v1 = turn(s->v1, 17) ^ s->v2;
     s->v3 = turn(s->v3, 21) ^ s->v0;
     s->v2 = turn(s->v2, 32);
+}
+
+/* Eight bytes, the lowest first. */
+static uint64_t whole_word_at(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return le64toh(word);
 }
 
 /* Up to eight bytes, the lowest first. */

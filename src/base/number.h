@@ -10,6 +10,14 @@
 
 enum { NUMBER_TEXT_SIZE = 21 }; /* a sign, 19 digits, a NUL */
 
+static inline size_t number_digits(uint64_t number)
+{
+    size_t digits = 1;
+
+    for (; number >= 100; number /= 100)
+        digits += 2;
+    return digits + (number >= 10);
+}
 /* As "%lld" writes it. */
 struct span number_text(int64_t number, char ret_text[NUMBER_TEXT_SIZE]);
 

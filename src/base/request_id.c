@@ -26,9 +26,9 @@ bool request_id_is_fine(struct span id)
     if (id.size < 1 || id.size > REQUEST_ID_MAX)
         return false;
     for (size_t i = 0; i < id.size; i++) {
-        char c = id.at[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-')
+        unsigned char c = (unsigned char)id.at[i];
+        bool letter = (c | 0x20u) - 'a' < 26u;
+        if (!letter && c - (unsigned)'0' >= 10u && c != '.' && c != '_' && c != '-')
             return false;
     }
     return true;

@@ -5,29 +5,13 @@
 static char lower(char c);
 static bool is_blank(char c);
 
-struct span span_of(const char *text)
+bool span_same_letters(struct span a, struct span b)
 {
-    return text ? (struct span){text, strlen(text)} : SPAN_NONE;
-}
-
-bool span_equal(struct span a, struct span b)
-{
-    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
-}
-
-bool span_equal_nocase(struct span a, struct span b)
-{
-    if (a.size != b.size)
-        return false;
+    assert(a.size == b.size);
     for (size_t i = 0; i < a.size; i++)
-        if (lower(a.at[i]) != lower(b.at[i]))
+        if (a.at[i] != b.at[i] && lower(a.at[i]) != lower(b.at[i]))
             return false;
     return true;
-}
-
-bool span_starts(struct span s, struct span prefix)
-{
-    return s.size >= prefix.size && span_equal(span_first(s, prefix.size), prefix);
 }
 
 bool span_ends(struct span s, struct span suffix)
@@ -40,20 +24,6 @@ bool span_contains(struct span s, struct span part)
     if (part.size == 0)
         return true;
     return s.size >= part.size && memmem(s.at, s.size, part.at, part.size) != NULL;
-}
-
-struct span span_from(struct span s, size_t skip)
-{
-    if (!s.at)
-        return s;
-    if (skip > s.size)
-        skip = s.size;
-    return (struct span){s.at + skip, s.size - skip};
-}
-
-struct span span_first(struct span s, size_t count)
-{
-    return (struct span){s.at, count < s.size ? count : s.size};
 }
 
 struct span span_trim(struct span s)

@@ -21,16 +21,43 @@ struct span {
 /* For printf's "%.*s"; only for text that is not a secret. */
 #define SPAN_PRINT(s) (int)(s).size, (s).at
 
-struct span span_of(const char *text);                /* NULL gives SPAN_NONE */
-bool span_equal(struct span a, struct span b);        /* of the bytes: none equals empty */
-bool span_equal_nocase(struct span a, struct span b); /* ASCII only */
-bool span_starts(struct span s, struct span prefix);
+/* Inline is what every request calls hundreds of times: a call would cost more than what it does. NULL gives SPAN_NONE. */
+static inline struct span span_of(const char *text)
+{
+    return text ? (struct span){text, strlen(text)} : SPAN_NONE;
+}
+/* Of the bytes: none equals empty. */
+static inline bool span_equal(struct span a, struct span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.at, b.at, a.size) == 0);
+}
+/* s without its first bytes; empty past the end. */
+static inline struct span span_from(struct span s, size_t skip)
+{
+    if (!s.at)
+        return s;
+    if (skip > s.size)
+        skip = s.size;
+    return (struct span){s.at + skip, s.size - skip};
+}
+/* At most the first bytes. */
+static inline struct span span_first(struct span s, size_t count)
+{
+    return (struct span){s.at, count < s.size ? count : s.size};
+}
+static inline bool span_starts(struct span s, struct span prefix)
+{
+    return s.size >= prefix.size && span_equal(span_first(s, prefix.size), prefix);
+}
+bool span_same_letters(struct span a, struct span b); /* of one size; ASCII only */
+/* ASCII only. */
+static inline bool span_equal_nocase(struct span a, struct span b)
+{
+    return a.size == b.size && span_same_letters(a, b);
+}
 bool span_ends(struct span s, struct span suffix);
 bool span_contains(struct span s, struct span part);
-/* s without its first bytes; empty past the end. */
-struct span span_from(struct span s, size_t skip);
-struct span span_first(struct span s, size_t count); /* at most the first bytes */
-struct span span_trim(struct span s);                /* without SP, HTAB, CR, LF on both sides */
+struct span span_trim(struct span s); /* without SP, HTAB, CR, LF on both sides */
 /* Cuts at the first separator: *ret_head before it, *s after it. The last piece ends with *s = SPAN_NONE. */
 bool span_split(struct span *s, char separator, struct span *ret_head);
 /* Decimal digits only, whole span, no overflow; span_i64 with an optional leading minus. */

@@ -2,32 +2,32 @@
 
 /* What the proxy decides itself is missing on purpose: credentials, content-type, the app's identity (http-referer,
  * x-title, x-openrouter-title, x-openrouter-categories), encodings, forwarding traces, idempotency keys. */
-static const char *const up[] = {
-    "accept",
-    "anthropic-beta",
-    "anthropic-version",
-    "x-anthropic-beta",
-    "x-openrouter-cache",
-    "x-openrouter-cache-clear",
-    "x-openrouter-cache-ttl",
-    "x-openrouter-experimental-metadata",
-    "x-openrouter-metadata",
-    "x-session-id",
+static const struct span up[] = {
+    {"accept", 6},
+    {"anthropic-beta", 14},
+    {"anthropic-version", 17},
+    {"x-anthropic-beta", 16},
+    {"x-openrouter-cache", 18},
+    {"x-openrouter-cache-clear", 24},
+    {"x-openrouter-cache-ttl", 22},
+    {"x-openrouter-experimental-metadata", 34},
+    {"x-openrouter-metadata", 21},
+    {"x-session-id", 12},
 };
 
-static const char *const down[] = {
-    "cache-control",
-    "content-type",
-    "retry-after",
-    "x-generation-id",
-    "x-openrouter-cache-age",
-    "x-openrouter-cache-source-id",
-    "x-openrouter-cache-status",
-    "x-openrouter-cache-ttl",
-    "x-provider-name",
+static const struct span down[] = {
+    {"cache-control", 13},
+    {"content-type", 12},
+    {"retry-after", 11},
+    {"x-generation-id", 15},
+    {"x-openrouter-cache-age", 22},
+    {"x-openrouter-cache-source-id", 28},
+    {"x-openrouter-cache-status", 25},
+    {"x-openrouter-cache-ttl", 22},
+    {"x-provider-name", 15},
 };
 
-static bool is_one_of(struct span name, const char *const *names, size_t count);
+static bool is_one_of(struct span name, const struct span *names, size_t count);
 
 bool header_passes_up(struct span name)
 {
@@ -47,10 +47,10 @@ bool header_value_is_fine(struct span value)
     return true;
 }
 
-static bool is_one_of(struct span name, const char *const *names, size_t count)
+static bool is_one_of(struct span name, const struct span *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (span_equal_nocase(name, span_of(names[i])))
+        if (span_equal_nocase(name, names[i]))
             return true;
     return false;
 }

@@ -1,8 +1,9 @@
 #include "domain/inference_body.h"
 
 #include <assert.h>
-#include <stdio.h>
 
+#include "base/number.h"
+#include "base/unset.h"
 #include "domain/json_scan.h"
 #include "domain/json_text.h"
 
@@ -11,15 +12,21 @@ enum { MEMBERS_MAX = 256, NAME_MAX_BYTES = 256, RESOLVED_MAX_BYTES = 4096 };
 /* A value (of no bytes: the place behind the open brace) that becomes another text. */
 struct edit {
     struct span value;
-    char text[96];
+    size_t size;
+    char text[PSEUDONYM_MAX + 16];
 };
 
 enum { EDITS_MAX = 3 + CAP_COUNT };
+
+static_assert(EDITS_MAX * sizeof(((struct edit *)0)->text) <= BODY_EDITS_ROOM,
+              "the body moves by all of them at most");
 
 /* The bounds keep the comparison of all names cheap, whatever a client sends. */
 struct reader {
     struct inference_body *body;
     struct body_fault fault;
+    bool (*also)(const struct json_member *member, void *context); /* NULL: seen enough */
+    void *context;
     size_t name_count, resolved_size;
     struct span names[MEMBERS_MAX];    /* resolved */
     char resolved[RESOLVED_MAX_BYTES]; /* of the names that had escapes */
@@ -36,20 +43,24 @@ static bool read_cap(struct reader *r, const struct json_member *member);
 static bool refuse(struct reader *r, const char *detail, const char *param);
 static size_t collect_edits(const struct inference_body *parsed, struct span body,
                             const struct body_edits *wanted, struct edit edits[EDITS_MAX]);
+static struct edit *edit_begin(struct edit *edit, struct span value);
+static void edit_put(struct edit *edit, struct span piece);
+static void edit_put_text(struct edit *edit, struct span text);
+static void edit_put_name(struct edit *edit, struct span name);
 static void sort_edits(struct edit *edits, size_t count);
-static char *put(char *at, struct span piece);
+static size_t missing(size_t size, size_t whole);
 
 static const struct field {
-    const char *name;
+    struct span name;
     bool (*read)(struct reader *r, const struct json_member *member);
 } fields[] = {
-    {"model", read_model},
-    {"user", read_user},
-    {"safety_identifier", read_safety_identifier},
-    {"stream", read_stream},
-    {"max_tokens", read_cap},
-    {"max_completion_tokens", read_cap},
-    {"max_output_tokens", read_cap},
+    {{"model", 5}, read_model},
+    {{"user", 4}, read_user},
+    {{"safety_identifier", 17}, read_safety_identifier},
+    {{"stream", 6}, read_stream},
+    {{"max_tokens", 10}, read_cap},
+    {{"max_completion_tokens", 21}, read_cap},
+    {{"max_output_tokens", 17}, read_cap},
 };
 
 static const char *const cap_names[CAP_COUNT] = {"max_tokens", "max_completion_tokens",
@@ -57,8 +68,18 @@ static const char *const cap_names[CAP_COUNT] = {"max_tokens", "max_completion_t
 
 struct body_fault inference_body_read(struct span body, struct inference_body *ret_body)
 {
-    struct reader r;
+    return inference_body_read_with(body, ret_body, NULL, NULL);
+}
+
+struct body_fault inference_body_read_with(struct span body, struct inference_body *ret_body,
+                                           bool (*also)(const struct json_member *member,
+                                                        void *context),
+                                           void *context)
+{
+    UNSET struct reader r; /* names and resolved stay unset */
     r.body = ret_body;
+    r.also = also;
+    r.context = context;
     r.fault = (struct body_fault){NULL, NULL};
     r.name_count = r.resolved_size = 0;
     *ret_body = (struct inference_body){.model = SPAN_NONE, .caps = {-1, -1, -1}};
@@ -91,29 +112,31 @@ int64_t inference_body_asked(const struct inference_body *parsed)
     return asked;
 }
 
-bool inference_body_compose(const struct inference_body *parsed, struct span body,
-                            const struct body_edits *wanted, struct buffer *out)
+/* A piece moves by what the edits behind it need, so it never runs into one that has yet to move. */
+struct span inference_body_edit(const struct inference_body *parsed, struct span body,
+                                const struct body_edits *wanted)
 {
-    struct edit edits[EDITS_MAX];
-    size_t count = collect_edits(parsed, body, wanted, edits), size = body.size;
-    const char *at = body.at;
-    char *room, *end;
+    UNSET struct edit edits[EDITS_MAX];
+    size_t count = collect_edits(parsed, body, wanted, edits), grows = 0, blanks;
+    const char *from = body.at;
+    char *start, *to;
 
     for (size_t i = 0; i < count; i++)
-        size += strlen(edits[i].text) - edits[i].value.size;
-    room = buffer_room(out, size); /* all of it, so that nothing is appended rather than half */
-    if (!room)
-        return false;
-    end = room;
+        grows += missing(edits[i].value.size, edits[i].size);
+    assert(grows <= BODY_EDITS_ROOM);
+    to = start = (char *)(uintptr_t)body.at - grows;
     for (size_t i = 0; i < count; i++) {
-        end = put(end, (struct span){at, (size_t)(edits[i].value.at - at)});
-        end = put(end, span_of(edits[i].text));
-        at = edits[i].value.at + edits[i].value.size;
+        size_t before = (size_t)(edits[i].value.at - from);
+        memmove(to, from, before);
+        memcpy(to + before, edits[i].text, edits[i].size);
+        to += before + edits[i].size;
+        blanks = missing(edits[i].size, edits[i].value.size);
+        memset(to, ' ', blanks);
+        to += blanks;
+        from = edits[i].value.at + edits[i].value.size;
     }
-    end = put(end, span_from(body, (size_t)(at - body.at)));
-    assert((size_t)(end - room) == size);
-    buffer_grew(out, size);
-    return true;
+    assert(to == from);
+    return (struct span){start, body.size + grows};
 }
 
 static bool read_member(const struct json_member *member, void *context)
@@ -122,8 +145,10 @@ static bool read_member(const struct json_member *member, void *context)
     struct span name;
     if (!name_resolve(r, member, &name) || !name_is_new(r, name))
         return false;
+    if (r->also && !r->also(member, r->context))
+        r->also = NULL;
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        if (span_equal(name, span_of(fields[i].name)))
+        if (span_equal(name, fields[i].name))
             return fields[i].read(r, member);
     return true;
 }
@@ -221,37 +246,61 @@ static size_t collect_edits(const struct inference_body *parsed, struct span bod
     struct span behind_brace = {body.at + parsed->open_brace + 1, 0};
     bool asked = inference_body_asked(parsed) >= 0, follows = !parsed->empty;
     struct span cap_value = parsed->cap_values[wanted->cap];
+    char number[NUMBER_TEXT_SIZE];
+    struct span tokens = number_text(wanted->cap_tokens, number);
     size_t count = 0;
 
     if (wanted->cap_tokens >= 0 && !asked && cap_value.at) { /* it stands there as null */
-        edits[count].value = cap_value;
-        snprintf(edits[count++].text, sizeof(edits->text), "%lld", (long long)wanted->cap_tokens);
+        edit_put(edit_begin(&edits[count++], cap_value), tokens);
     } else if (wanted->cap_tokens >= 0 && !asked) {
-        edits[count].value = behind_brace;
-        snprintf(edits[count++].text, sizeof(edits->text), "\"%s\":%lld%s", cap_names[wanted->cap],
-                 (long long)wanted->cap_tokens, follows || !parsed->user_value.at ? "," : "");
+        struct edit *edit = edit_begin(&edits[count++], behind_brace);
+        edit_put_name(edit, span_of(cap_names[wanted->cap]));
+        edit_put(edit, tokens);
+        edit_put(edit, follows || !parsed->user_value.at ? SPAN(",") : SPAN_NONE);
     }
     if (!parsed->user_value.at) {
-        edits[count].value = behind_brace;
-        snprintf(edits[count++].text, sizeof(edits->text), "\"user\":\"%.*s\"%s",
-                 SPAN_PRINT(wanted->pseudonym), follows ? "," : "");
+        struct edit *edit = edit_begin(&edits[count++], behind_brace);
+        edit_put_name(edit, SPAN("user"));
+        edit_put_text(edit, wanted->pseudonym);
+        edit_put(edit, follows ? SPAN(",") : SPAN_NONE);
     }
-    for (int i = 0; i < 2; i++) {
-        struct span value = i == 0 ? parsed->user_value : parsed->safety_value;
-        if (!value.at)
-            continue;
-        edits[count].value = value;
-        snprintf(edits[count++].text, sizeof(edits->text), "\"%.*s\"",
-                 SPAN_PRINT(wanted->pseudonym));
-    }
-    for (int cap = 0; cap < CAP_COUNT; cap++) {
-        if (wanted->cap_tokens < 0 || parsed->caps[cap] <= wanted->cap_tokens)
-            continue;
-        edits[count].value = parsed->cap_values[cap];
-        snprintf(edits[count++].text, sizeof(edits->text), "%lld", (long long)wanted->cap_tokens);
-    }
+    if (parsed->user_value.at)
+        edit_put_text(edit_begin(&edits[count++], parsed->user_value), wanted->pseudonym);
+    if (parsed->safety_value.at)
+        edit_put_text(edit_begin(&edits[count++], parsed->safety_value), wanted->pseudonym);
+    for (int cap = 0; cap < CAP_COUNT; cap++)
+        if (wanted->cap_tokens >= 0 && parsed->caps[cap] > wanted->cap_tokens)
+            edit_put(edit_begin(&edits[count++], parsed->cap_values[cap]), tokens);
     sort_edits(edits, count);
     return count;
+}
+
+static struct edit *edit_begin(struct edit *edit, struct span value)
+{
+    edit->value = value;
+    edit->size = 0;
+    return edit;
+}
+
+static void edit_put(struct edit *edit, struct span piece)
+{
+    assert(piece.size <= sizeof(edit->text) - edit->size);
+    if (piece.size > 0)
+        memcpy(edit->text + edit->size, piece.at, piece.size);
+    edit->size += piece.size;
+}
+
+static void edit_put_text(struct edit *edit, struct span text)
+{
+    edit_put(edit, SPAN("\""));
+    edit_put(edit, text);
+    edit_put(edit, SPAN("\""));
+}
+
+static void edit_put_name(struct edit *edit, struct span name)
+{
+    edit_put_text(edit, name);
+    edit_put(edit, SPAN(":"));
 }
 
 /* Stable: two insertions at one place keep their order. */
@@ -272,9 +321,8 @@ static bool refuse(struct reader *r, const char *detail, const char *param)
     return false;
 }
 
-static char *put(char *at, struct span piece)
+/* How much of `whole` is left behind `size`. */
+static size_t missing(size_t size, size_t whole)
 {
-    if (piece.size > 0)
-        memcpy(at, piece.at, piece.size);
-    return at + piece.size;
+    return whole > size ? whole - size : 0;
 }

@@ -1,5 +1,6 @@
 #include "domain/json_scan.h"
 
+#include "base/unset.h"
 #include "domain/json_text.h"
 
 #ifdef __SSE2__
@@ -54,7 +55,8 @@ enum json_verdict json_scan(struct span text,
                             void *context, size_t *ret_bad_at)
 {
     const unsigned char *start = (const unsigned char *)(text.at ? text.at : "");
-    struct walk w; /* closers stay unset: most of a small body's cost would be clearing them */
+    UNSET struct walk
+        w; /* closers stay unset: most of a small body's cost would be clearing them */
     w.at = start;
     w.end = start + text.size;
     w.depth = 0;

@@ -2,6 +2,7 @@
  * which needs no more than where strings end. */
 #include "domain/media.h"
 
+#include "base/unset.h"
 #include "domain/json_scan.h"
 #include "domain/json_text.h"
 
@@ -52,7 +53,7 @@ static bool is_inline(struct span raw);
 
 struct media media_count(struct span body)
 {
-    struct walk w; /* levels stay unset, as in json_scan */
+    UNSET struct walk w; /* levels stay unset, as in json_scan */
     struct span raw;
     bool fine = true;
 

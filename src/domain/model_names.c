@@ -9,35 +9,27 @@
 
 enum { MEMBER_NAME_MAX = 32 };
 
-struct reader {
-    struct model_names *names;
-    enum names_verdict verdict;
-    char preset[MODEL_NAME_MAX + 1]; /* its models run when none is named */
-    bool nested;                     /* within a plugin, a tool or a fallback */
-};
+typedef bool read_value(struct model_names_reader *r, yyjson_val *value);
 
-typedef bool read_value(struct reader *r, yyjson_val *value);
-
-static bool on_member(const struct json_member *member, void *context);
-static bool read_nested(struct reader *r, struct span text, read_value *read);
-static bool read_model(struct reader *r, yyjson_val *value);
-static bool read_models(struct reader *r, yyjson_val *value);
-static bool read_fallbacks(struct reader *r, yyjson_val *value);
-static bool read_preset(struct reader *r, yyjson_val *value);
-static bool read_plugins(struct reader *r, yyjson_val *value);
-static bool read_tools(struct reader *r, yyjson_val *value);
-static bool read_web_search(struct reader *r, yyjson_val *value);
-static bool read_spender(struct reader *r, yyjson_val *value);
-static bool read_list(struct reader *r, yyjson_val *value, read_value *read);
-static bool read_fallback(struct reader *r, yyjson_val *value);
-static bool read_plugin(struct reader *r, yyjson_val *value);
-static bool read_tool(struct reader *r, yyjson_val *value);
+static bool read_nested(struct model_names_reader *r, struct span text, read_value *read);
+static bool read_model(struct model_names_reader *r, yyjson_val *value);
+static bool read_models(struct model_names_reader *r, yyjson_val *value);
+static bool read_fallbacks(struct model_names_reader *r, yyjson_val *value);
+static bool read_preset(struct model_names_reader *r, yyjson_val *value);
+static bool read_plugins(struct model_names_reader *r, yyjson_val *value);
+static bool read_tools(struct model_names_reader *r, yyjson_val *value);
+static bool read_web_search(struct model_names_reader *r, yyjson_val *value);
+static bool read_spender(struct model_names_reader *r, yyjson_val *value);
+static bool read_list(struct model_names_reader *r, yyjson_val *value, read_value *read);
+static bool read_fallback(struct model_names_reader *r, yyjson_val *value);
+static bool read_plugin(struct model_names_reader *r, yyjson_val *value);
+static bool read_tool(struct model_names_reader *r, yyjson_val *value);
 static read_value *reader_of(struct span name);
 static bool single(yyjson_val *object, const char *name, yyjson_val **ret_value);
-static bool add_model(struct reader *r, struct span name);
-static bool add_extra(struct reader *r, const char *kind, struct span id);
-static bool add(struct reader *r, struct span name, bool billed);
-static bool refuse(struct reader *r, enum names_verdict verdict);
+static bool add_model(struct model_names_reader *r, struct span name);
+static bool add_extra(struct model_names_reader *r, const char *kind, struct span id);
+static bool add(struct model_names_reader *r, struct span name, bool billed);
+static bool refuse(struct model_names_reader *r, enum names_verdict verdict);
 static bool is_plain_name(struct span name);
 static bool tool_runs_at_client(struct span type);
 
@@ -64,38 +56,27 @@ static const struct span client_tools[] = {
 
 enum names_verdict model_names_read(struct span body, struct model_names *ret_names)
 {
-    struct reader r;
+    struct model_names_reader r;
 
-    r.names = ret_names;
-    r.verdict = NAMES_FINE;
-    r.preset[0] = '\0';
-    r.nested = false;
-    ret_names->count = 0;
-    ret_names->none = true;
-    if (json_scan(body, on_member, &r, NULL) != JSON_FINE)
+    model_names_begin(&r, ret_names);
+    if (json_scan(body, model_names_member, &r, NULL) != JSON_FINE)
         return NAMES_MALFORMED;
-    if (r.verdict == NAMES_FINE && r.preset[0]) {
-        add(&r, span_of(r.preset), ret_names->none);
-        ret_names->none = false;
-    }
-    return r.verdict;
+    return model_names_end(&r);
 }
 
-const char *model_names_refused(const struct model_names *names, const struct tier *tier)
+void model_names_begin(struct model_names_reader *reader, struct model_names *names)
 {
-    if (tier_reaches_everything(tier))
-        return NULL;
-    if (names->none)
-        return "the account's default model";
-    for (size_t i = 0; i < names->count; i++)
-        if (!tier_reaches(tier, span_of(names->names[i])))
-            return names->names[i];
-    return NULL;
+    reader->names = names;
+    reader->verdict = NAMES_FINE;
+    reader->preset[0] = '\0';
+    reader->nested = false;
+    names->count = 0;
+    names->none = true;
 }
 
-static bool on_member(const struct json_member *member, void *context)
+bool model_names_member(const struct json_member *member, void *reader)
 {
-    struct reader *r = context;
+    struct model_names_reader *r = reader;
     struct span name = member->name;
     char resolved[MEMBER_NAME_MAX], text[MODEL_NAME_MAX + 1];
     size_t size;
@@ -121,7 +102,30 @@ static bool on_member(const struct json_member *member, void *context)
     return true;
 }
 
-static bool read_nested(struct reader *r, struct span text, read_value *read)
+enum names_verdict model_names_end(struct model_names_reader *reader)
+{
+    struct model_names *names = reader->names;
+
+    if (reader->verdict == NAMES_FINE && reader->preset[0]) {
+        add(reader, span_of(reader->preset), names->none);
+        names->none = false;
+    }
+    return reader->verdict;
+}
+
+const char *model_names_refused(const struct model_names *names, const struct tier *tier)
+{
+    if (tier_reaches_everything(tier))
+        return NULL;
+    if (names->none)
+        return "the account's default model";
+    for (size_t i = 0; i < names->count; i++)
+        if (!tier_reaches(tier, span_of(names->names[i])))
+            return names->names[i];
+    return NULL;
+}
+
+static bool read_nested(struct model_names_reader *r, struct span text, read_value *read)
 {
     yyjson_doc *doc = yyjson_read(text.at, text.size, YYJSON_READ_NUMBER_AS_RAW);
     bool fine = doc ? read(r, yyjson_doc_get_root(doc)) : refuse(r, NAMES_MALFORMED);
@@ -130,7 +134,7 @@ static bool read_nested(struct reader *r, struct span text, read_value *read)
     return fine;
 }
 
-static bool read_model(struct reader *r, yyjson_val *value)
+static bool read_model(struct model_names_reader *r, yyjson_val *value)
 {
     if (!yyjson_is_str(value))
         return refuse(r, NAMES_MALFORMED);
@@ -139,17 +143,17 @@ static bool read_model(struct reader *r, yyjson_val *value)
     return add_model(r, (struct span){yyjson_get_str(value), yyjson_get_len(value)});
 }
 
-static bool read_models(struct reader *r, yyjson_val *value)
+static bool read_models(struct model_names_reader *r, yyjson_val *value)
 {
     return read_list(r, value, read_model);
 }
 
-static bool read_fallbacks(struct reader *r, yyjson_val *value)
+static bool read_fallbacks(struct model_names_reader *r, yyjson_val *value)
 {
     return read_list(r, value, read_fallback);
 }
 
-static bool read_preset(struct reader *r, yyjson_val *value)
+static bool read_preset(struct model_names_reader *r, yyjson_val *value)
 {
     struct span slug = {yyjson_get_str(value), yyjson_get_len(value)};
     bool whole = yyjson_is_str(value) && span_starts(slug, SPAN("@preset/"));
@@ -163,24 +167,24 @@ static bool read_preset(struct reader *r, yyjson_val *value)
     return (size_t)size < sizeof(r->preset) || refuse(r, NAMES_MALFORMED);
 }
 
-static bool read_plugins(struct reader *r, yyjson_val *value)
+static bool read_plugins(struct model_names_reader *r, yyjson_val *value)
 {
     return read_list(r, value, read_plugin);
 }
 
-static bool read_tools(struct reader *r, yyjson_val *value)
+static bool read_tools(struct model_names_reader *r, yyjson_val *value)
 {
     return read_list(r, value, read_tool);
 }
 
-static bool read_web_search(struct reader *r, yyjson_val *value)
+static bool read_web_search(struct model_names_reader *r, yyjson_val *value)
 {
     (void)value;
     return add_extra(r, "plugin:", SPAN("web"));
 }
 
 /* What stands in a plugin, a server tool or a fallback, at any depth json_scan lets pass. */
-static bool read_spender(struct reader *r, yyjson_val *value)
+static bool read_spender(struct model_names_reader *r, yyjson_val *value)
 {
     bool fine = true, was_nested = r->nested;
     size_t i, count;
@@ -200,7 +204,7 @@ static bool read_spender(struct reader *r, yyjson_val *value)
     return fine;
 }
 
-static bool read_list(struct reader *r, yyjson_val *value, read_value *read)
+static bool read_list(struct model_names_reader *r, yyjson_val *value, read_value *read)
 {
     bool fine = yyjson_is_arr(value) || refuse(r, NAMES_MALFORMED);
     size_t i, count;
@@ -211,7 +215,7 @@ static bool read_list(struct reader *r, yyjson_val *value, read_value *read)
     return fine;
 }
 
-static bool read_fallback(struct reader *r, yyjson_val *value)
+static bool read_fallback(struct model_names_reader *r, yyjson_val *value)
 {
     yyjson_val *model;
 
@@ -222,7 +226,7 @@ static bool read_fallback(struct reader *r, yyjson_val *value)
     return read_spender(r, value);
 }
 
-static bool read_plugin(struct reader *r, yyjson_val *value)
+static bool read_plugin(struct model_names_reader *r, yyjson_val *value)
 {
     yyjson_val *id, *enabled;
 
@@ -235,7 +239,7 @@ static bool read_plugin(struct reader *r, yyjson_val *value)
 }
 
 /* A tool without a type is one of the client's in the Messages dialect. */
-static bool read_tool(struct reader *r, yyjson_val *value)
+static bool read_tool(struct model_names_reader *r, yyjson_val *value)
 {
     static const struct span ours = {"openrouter:", 11};
     yyjson_val *type;
@@ -277,7 +281,7 @@ static bool single(yyjson_val *object, const char *name, yyjson_val **ret_value)
     return yyjson_is_obj(object) && found <= 1;
 }
 
-static bool add_model(struct reader *r, struct span name)
+static bool add_model(struct model_names_reader *r, struct span name)
 {
     if (!is_plain_name(name) || span_starts(name, SPAN("plugin:")) ||
         span_starts(name, SPAN("tool:")))
@@ -287,7 +291,7 @@ static bool add_model(struct reader *r, struct span name)
     return !span_contains(name, SPAN(":online")) || add_extra(r, "plugin:", SPAN("web"));
 }
 
-static bool add_extra(struct reader *r, const char *kind, struct span id)
+static bool add_extra(struct model_names_reader *r, const char *kind, struct span id)
 {
     char name[MODEL_NAME_MAX + 1];
 
@@ -299,7 +303,7 @@ static bool add_extra(struct reader *r, const char *kind, struct span id)
     return add(r, span_of(name), false);
 }
 
-static bool add(struct reader *r, struct span name, bool billed)
+static bool add(struct model_names_reader *r, struct span name, bool billed)
 {
     struct model_names *names = r->names;
 
@@ -317,7 +321,7 @@ static bool add(struct reader *r, struct span name, bool billed)
     return true;
 }
 
-static bool refuse(struct reader *r, enum names_verdict verdict)
+static bool refuse(struct model_names_reader *r, enum names_verdict verdict)
 {
     if (r->verdict == NAMES_FINE)
         r->verdict = verdict;

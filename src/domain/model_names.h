@@ -14,6 +14,7 @@
 #ifndef KEYTURN_DOMAIN_MODEL_NAMES_H
 #define KEYTURN_DOMAIN_MODEL_NAMES_H
 
+#include "domain/json_scan.h"
 #include "domain/tier.h"
 
 enum { MODEL_NAMES_MAX = 32, MODEL_NAME_MAX = 128 };
@@ -28,6 +29,21 @@ struct model_names {
 enum names_verdict { NAMES_FINE, NAMES_TOO_MANY, NAMES_MALFORMED };
 
 enum names_verdict model_names_read(struct span body, struct model_names *ret_names);
+
+/* The same in pieces, for whoever walks the body anyway: model_names_member for each top-level member, in order. Names
+ * need not be cleared. Of a body that is refused for another reason the verdict means nothing. */
+struct model_names_reader {
+    struct model_names *names; /* borrowed */
+    enum names_verdict verdict;
+    char preset[MODEL_NAME_MAX + 1]; /* its models run when none is named */
+    bool nested;                     /* within a plugin, a tool or a fallback */
+};
+
+void model_names_begin(struct model_names_reader *reader, struct model_names *names);
+/* False: there is no more to learn from this body. */
+bool model_names_member(const struct json_member *member, void *reader);
+enum names_verdict model_names_end(struct model_names_reader *reader);
+
 /* NULL when the tier reaches all of them; else the first it does not ("the account's default model" when none). */
 const char *model_names_refused(const struct model_names *names, const struct tier *tier);
 

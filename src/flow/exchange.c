@@ -10,8 +10,6 @@
 
 #include <assert.h>
 
-enum { MODEL_LOGGED_MAX = 128 };
-
 /* Ended exchanges are used again with their arena's first chunk: their size is the one malloc is slow with. A sanitizer
  * is to see what is used after its end. */
 #ifdef __SANITIZE_ADDRESS__
@@ -53,8 +51,7 @@ void exchange_begin(struct flow *flow, struct client *client, const struct reque
     x->began_us = loop_now_us(flow->loop);
     turn_init(&x->turn, on_exchange_turn);
     deadline_init(&x->pause, &x->turn);
-    buffer_init(&x->body, flow->settings->body_max_bytes);
-    buffer_init(&x->sent_body, flow->settings->body_max_bytes + 4096);
+    buffer_init(&x->body, sizeof(struct body_room) + flow->settings->body_max_bytes);
     buffer_init(&x->up.held, HELD_MAX);
     list_append(&flow->exchanges, &x->in_flight);
     flow->exchange_count++;
@@ -133,15 +130,20 @@ void exchange_give_client_back(struct exchange *x)
         client_reply_end(client);
 }
 
-void exchange_drop_bodies(struct exchange *x)
+struct span exchange_body(const struct exchange *x)
 {
-    x->parsed.model = arena_copy(&x->memory, span_first(x->parsed.model, MODEL_LOGGED_MAX));
+    assert(!x->sending.at);
+    return span_from(buffer_view(&x->body), sizeof(struct body_room));
+}
+
+void exchange_drop_body(struct exchange *x)
+{
     x->billed_model = arena_copy(&x->memory, exchange_model(x));
-    must_free(x->names);
     x->names = NULL;
+    if (upstream_call_needs_body(&x->call))
+        return; /* an answer that came before the request was sent */
+    x->sending = SPAN_NONE;
     buffer_done(&x->body);
-    if (x->up.ended)
-        buffer_done(&x->sent_body); /* else it may still be sent */
 }
 
 bool exchange_may_drain(struct exchange *x)
@@ -245,9 +247,7 @@ static void exchange_free(struct exchange *x)
     x->flow->drain_count -= x->drains;
     caller_done(&x->caller);
     buffer_done(&x->body);
-    buffer_done(&x->sent_body);
     buffer_done(&x->up.held);
-    must_free(x->names);
     if (x->flow->spare_count >= spares_max) {
         arena_done(&x->memory);
         must_free(x);

@@ -1,13 +1,18 @@
 /* Rows of the exchange: who is it, what do they ask, may they, with what key. */
 #include "flow/exchange_way.h"
 
-enum { AHEAD_EVERY_MS = 30000, OUTAGE_PAUSE_MS = 500, BODY_AT_ONCE_MAX = 256 * 1024 };
+enum {
+    AHEAD_EVERY_MS = 30000,
+    OUTAGE_PAUSE_MS = 500,
+    BODY_AT_ONCE_MAX = 256 * 1024,
+    BODY_UNTOLD_BYTES = 2048
+};
 
 static int64_t ahead_ms(const struct exchange *x);
 static bool wants_higher_limit(const struct exchange *x);
 static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason);
 static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome outcome);
-static size_t size_at_once(int64_t announced);
+static size_t size_at_once(const struct exchange *x);
 static enum verdict name_end_user(struct exchange *x);
 static enum verdict caller_is_refused(struct exchange *x);
 
@@ -36,8 +41,8 @@ enum verdict exchange_ask_body(struct exchange *x)
 {
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
-    if (x->body_size > 0) /* at once what is of usual size: growing copies it again and again */
-        buffer_room(&x->body, size_at_once(x->body_size));
+    buffer_room(&x->body, sizeof(struct body_room) + size_at_once(x));
+    buffer_grew(&x->body, sizeof(struct body_room));
     x->at = EXCHANGE_AT_got_body;
     client_want_body(x->client);
     return GO_ON;
@@ -45,7 +50,7 @@ enum verdict exchange_ask_body(struct exchange *x)
 
 enum verdict exchange_got_body(struct exchange *x)
 {
-    struct span body = buffer_view(&x->body);
+    struct model_names_reader names;
     struct body_fault wrong;
 
     if (x->body_fault != FAULT_NONE)
@@ -55,11 +60,13 @@ enum verdict exchange_got_body(struct exchange *x)
     if (!x->body_complete)
         return x->flow->cutting ? exchange_fail(x, FAULT_DRAINING) : WAIT;
     x->body_us = loop_now_us(x->flow->loop);
-    wrong = inference_body_read(body, &x->parsed);
+    x->names = &((struct body_room *)(void *)x->body.memory)->names;
+    model_names_begin(&names, x->names);
+    wrong = inference_body_read_with(exchange_body(x), &x->parsed, model_names_member, &names);
     if (wrong.detail)
         return exchange_fail_because(x, FAULT_BAD_REQUEST, span_of(wrong.detail),
                                      span_of(wrong.param));
-    if (!exchange_read_names(x))
+    if (model_names_end(&names) != NAMES_FINE)
         return exchange_fail_because(
             x, FAULT_BAD_REQUEST,
             SPAN("A field that names a model is not well-formed, or too many models are named."),
@@ -208,9 +215,16 @@ static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome ou
     return exchange_go(x, EXCHANGE_AT_ask_key);
 }
 
-static size_t size_at_once(int64_t announced)
+/* What is of usual size: growing copies it again and again. */
+static size_t size_at_once(const struct exchange *x)
 {
-    return announced < BODY_AT_ONCE_MAX ? (size_t)announced : BODY_AT_ONCE_MAX;
+    size_t most = x->flow->settings->body_max_bytes, size = BODY_UNTOLD_BYTES;
+
+    if (most > BODY_AT_ONCE_MAX)
+        most = BODY_AT_ONCE_MAX;
+    if (x->body_size >= 0)
+        size = (size_t)x->body_size;
+    return size < most ? size : most;
 }
 
 /* Never more than a quarter of a key's life. */

@@ -123,7 +123,7 @@ static void begin_relay(struct exchange *x)
     upstream_accepted(x);
     if (x->parsed.stream) /* should we die now, the cost can be looked up */
         exchange_extend_hold(x);
-    exchange_drop_bodies(x);
+    exchange_drop_body(x);
     x->stream = span_starts(x->up.content_type, SPAN("text/event-stream"));
     x->comments = x->wants_comment && x->stream;
     send_head(x, x->up.status, x->comments ? -1 : x->up.body_size, x->up.headers,

@@ -1,4 +1,5 @@
 /* Rows of the exchange: asking the upstream, what its errors mean, the second try. */
+#include "base/unset.h"
 #include "domain/header_rules.h"
 #include "flow/exchange_way.h"
 
@@ -7,13 +8,14 @@ enum {
     LOOK_MS = 15000,
     RETRY_AFTER_MAX_S = 5,
     FRESH_KEY_MS = 5000,
+    MODEL_LOGGED_MAX = 128,
     ASK_HEADERS_MAX = PASSED_HEADERS_MAX + 4
 };
 
 static void on_head(struct upstream_call *call, const struct upstream_head *head);
 static bool on_body(struct upstream_call *call, struct span bytes);
 static void on_end(struct upstream_call *call, enum upstream_end end);
-static bool compose_body(struct exchange *x);
+static void compose_body(struct exchange *x, const struct open_key *key);
 static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX]);
 static void forget_answer(struct exchange *x);
 static void take_hidden_status(struct exchange *x);
@@ -28,21 +30,20 @@ enum verdict exchange_ask_upstream(struct exchange *x)
 {
     struct flow *flow = x->flow;
     const struct open_key *key = keyring_find(&flow->keyring, span_of(x->user));
-    struct header rows[ASK_HEADERS_MAX];
+    UNSET struct header rows[ASK_HEADERS_MAX];
     struct upstream_ask ask = {.method = SPAN("POST")};
 
     if (flow->cutting)
         return exchange_fail(x, FAULT_DRAINING);
     if (!key && !x->shared_key)
         return exchange_go(x, EXCHANGE_AT_ask_key);
-    if (!compose_body(x))
-        return exchange_fail(x, FAULT_BODY_TOO_LARGE);
+    compose_body(x, key);
     forget_answer(x);
-    ask.path = arena_format(&x->memory, "%.*s%s", SPAN_PRINT(flow->settings->base_path),
-                            dialect_row(x->dialect)->path);
+    ask.path =
+        arena_join(&x->memory, flow->settings->base_path, span_of(dialect_row(x->dialect)->path));
     ask.headers = (struct headers){rows, compose_headers(x, rows)};
     ask.bearer = x->shared_key ? flow->shared_key : &key->secret;
-    ask.body = buffer_view(&x->sent_body);
+    ask.body = x->sending;
     ask.owner = map_hash(&flow->keyring.entries, span_of(x->user));
     ask.head_ms = x->parsed.stream ? flow->settings->head_stream_ms : flow->settings->head_plain_ms;
     ask.idle_ms = flow->settings->idle_ms;
@@ -233,25 +234,26 @@ static void on_end(struct upstream_call *call, enum upstream_end end)
 }
 
 /* The pseudonym, and an output cap where the hold or the tier bounds the output. */
-static bool compose_body(struct exchange *x)
+static void compose_body(struct exchange *x, const struct open_key *key)
 {
     char pseudonym[PSEUDONYM_SIZE + 1];
     int cap = dialect_row(x->dialect)->cap;
     bool priced = x->bound.base_nano_usd >= 0 && x->bound.output_pico > 0 &&
                   x->admission.view.limit_nano_usd >= 0; /* the user's own, too */
-    struct body_edits edits = {.pseudonym = flow_pseudonym(x->flow, span_of(x->user), pseudonym),
-                               .cap = (enum output_cap)cap,
-                               .cap_tokens = -1};
+    struct body_edits edits = {.cap = (enum output_cap)cap, .cap_tokens = -1};
 
-    if (buffer_size(&x->sent_body) > 0)
-        return true;
+    if (x->sending.at) /* a second try is the same bytes */
+        return;
+    edits.pseudonym = key ? (struct span){key->pseudonym, PSEUDONYM_SIZE}
+                          : flow_pseudonym(x->flow, span_of(x->user), pseudonym);
     if (cap == CAP_COUNT)
         edits.cap = CAP_MAX_TOKENS;
     else if (priced)
         edits.cap_tokens = x->bound.output_tokens > 0 ? x->bound.output_tokens : 1;
     else
         edits.cap_tokens = x->tier->max_output_tokens;
-    return inference_body_compose(&x->parsed, buffer_view(&x->body), &edits, &x->sent_body);
+    x->parsed.model = arena_copy(&x->memory, span_first(x->parsed.model, MODEL_LOGGED_MAX));
+    x->sending = inference_body_edit(&x->parsed, exchange_body(x), &edits);
 }
 
 static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS_MAX])

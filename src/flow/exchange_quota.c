@@ -1,5 +1,4 @@
 /* Rows of the exchange: what tier, which models, and the hold: the promise that money is there. */
-#include "base/alloc.h"
 #include "domain/media.h"
 #include "flow/exchange_way.h"
 #include "flow/reaper.h"
@@ -13,12 +12,6 @@ static struct admit_ask compose_ask(struct exchange *x);
 static enum verdict granted(struct exchange *x);
 static void on_extend_turn(struct turn *turn);
 static enum fault fault_of(enum admit_verdict verdict);
-
-bool exchange_read_names(struct exchange *x)
-{
-    x->names = must_alloc(sizeof(*x->names));
-    return model_names_read(buffer_view(&x->body), x->names) == NAMES_FINE;
-}
 
 enum verdict exchange_ask_tier(struct exchange *x)
 {
@@ -187,7 +180,7 @@ static enum verdict model_is_refused(struct exchange *x, const char *model)
 static struct admit_ask compose_ask(struct exchange *x)
 {
     struct flow *flow = x->flow;
-    struct span body = buffer_view(&x->body);
+    struct span body = exchange_body(x);
     int64_t least_tokens;
     struct admit_ask ask = {
         .user = span_of(x->user),

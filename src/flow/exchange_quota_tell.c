@@ -15,7 +15,7 @@ size_t exchange_quota_headers(struct exchange *x, struct header *rows, size_t ca
     int64_t limit = by_day ? view->messages_limit : view->requests_limit;
     int64_t used = by_day ? view->messages_used : view->requests_used;
     int64_t resets_ms = by_day ? view->day_resets_ms : view->minute_resets_ms;
-    char usd[32];
+    char usd[32], text[NUMBER_TEXT_SIZE];
     size_t count = 0;
 
     if (!x->admission.now_ms || capacity < 4)
@@ -27,7 +27,7 @@ size_t exchange_quota_headers(struct exchange *x, struct header *rows, size_t ca
                                         number_kept(x, limit > used ? limit - used : 0)};
         rows[count++] = (struct header){
             SPAN("x-ratelimit-reset-requests"),
-            arena_format(&x->memory, "%llds", (long long)(seconds > 0 ? seconds : 0))};
+            arena_join(&x->memory, number_text(seconds > 0 ? seconds : 0, text), SPAN("s"))};
     }
     if (view->limit_nano_usd >= 0) {
         nano_usd_text(view->remaining_nano_usd, usd);

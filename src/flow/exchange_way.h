@@ -45,6 +45,12 @@ struct upstream_record {
     uint64_t looked_us; /* since when it is looked whether it hides an error; 0: not yet */
 };
 
+/* Lies before the request's bytes, in one piece of memory with them: it comes and goes with them. */
+struct body_room {
+    struct model_names names;
+    char edits[BODY_EDITS_ROOM]; /* where the body grows into: right before it */
+};
+
 struct exchange {
     struct visit visit;
     struct turn turn;
@@ -65,7 +71,9 @@ struct exchange {
     struct caller caller;
     char user[USER_ID_MAX + 1];
 
-    struct buffer body, sent_body; /* as it came, as it goes */
+    struct buffer
+        body; /* a body_room, then the request's bytes; once sending.at is set, as they go */
+    struct span sending; /* SPAN_NONE: not made yet */
     struct inference_body parsed;
     int64_t body_size; /* as announced; -1: not */
     bool body_complete;
@@ -73,7 +81,7 @@ struct exchange {
 
     const struct tier *tier;   /* borrowed from the configuration; NULL: not known yet */
     bool tier_confirmed;       /* the store said so during this request */
-    struct model_names *names; /* owned; gone with the bodies: a stream may go on for long */
+    struct model_names *names; /* in the body's memory; NULL once that may go */
     struct span billed_model;  /* what is left of them */
     struct cost_bound bound;
     struct quota_look look;
@@ -132,8 +140,7 @@ enum body_beginning exchange_look_inside(struct exchange *x);
 bool exchange_wants_comment(const struct exchange *x, struct headers headers);
 void exchange_pass_down(struct exchange *x, struct span bytes);
 void exchange_pass_rest(struct exchange *x, bool ended_well);
-/* exchange_quota.c: what the body may cost and whom it names; whether a tier falls back on the shared key. */
-bool exchange_read_names(struct exchange *x);
+/* exchange_quota.c: what the body may cost; whether a tier falls back on the shared key. */
 struct span exchange_model(const struct exchange *x); /* the first that may be billed; SPAN_NONE */
 bool exchange_may_share_key(const struct exchange *x, enum renewal_outcome outcome);
 /* exchange_quota.c: the running request's lease goes on, and learns its generation id. */
@@ -151,8 +158,10 @@ struct span exchange_free_members(struct exchange *x);
 uint64_t exchange_free_retry_s(const struct exchange *x);
 /* exchange_settle.c: the hold's promise is kept: the cost, or the way to find it, is handed over. */
 void exchange_settle_hold(struct exchange *x);
-/* No second try is possible any more: the request's bytes go, its model's name stays. */
-void exchange_drop_bodies(struct exchange *x);
+/* No second try is possible any more: the request's bytes go as soon as they were sent, its model's name stays. */
+void exchange_drop_body(struct exchange *x);
+struct span exchange_body(
+    const struct exchange *x);               /* as it came; not once it was made to be sent */
 bool exchange_may_retry(struct exchange *x); /* takes from the budget of second tries */
 /* Nobody is there to take the answer: may it be read to its end all the same? At most DRAINS_MAX at a time. */
 bool exchange_may_drain(struct exchange *x);

@@ -28,7 +28,7 @@
 #include "io/upstream.h"
 #include "store/keys.h"
 
-enum { DEPLOYMENT_MAX = 32, PSEUDONYM_SIZE = 32 };
+enum { DEPLOYMENT_MAX = 32 };
 
 struct flow_settings {
     struct span base_path;      /* of OpenRouter's URL: "/api/v1" */

@@ -133,6 +133,7 @@ static struct entry *entry_new(struct keyring *keyring, struct span user)
     turn_init(&entry->turn, on_entry_turn);
     deadline_init(&entry->idle, &entry->turn);
     span_text(user, entry->user, sizeof(entry->user));
+    flow_pseudonym(keyring->flow, user, entry->key.pseudonym);
     map_insert(&keyring->entries, &entry->by_user, span_of(entry->user));
     return entry;
 }

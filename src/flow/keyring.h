@@ -17,6 +17,8 @@
 
 struct flow;
 
+enum { PSEUDONYM_SIZE = 32 };
+
 enum key_ask_verdict {
     KEY_ASK_WAITING,
     KEY_ASK_READY,
@@ -30,7 +32,8 @@ enum key_ask_verdict {
 struct open_key {
     struct secret secret;
     int64_t version, expires_at_ms, made_at_ms;
-    bool proven;             /* answered a request, and the store knows it */
+    char pseudonym[PSEUDONYM_SIZE + 1]; /* the user's: each request names it */
+    bool proven;                        /* answered a request, and the store knows it */
     uint64_t ahead_after_ms; /* the next try to renew ahead of expiry, by the loop's clock */
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/number.h"
+#include "base/unset.h"
 #include "io/redis_link.h"
 #include "io/redis_tls.h"
 #include "io/redis_watch.h"
@@ -176,7 +177,7 @@ void redis_eval(struct redis *redis, struct redis_call *call, const struct redis
                 const struct span *keys, size_t key_count, const struct span *args,
                 size_t arg_count)
 {
-    struct span parts[REDIS_ARGS_MAX + 3];
+    UNSET struct span parts[REDIS_ARGS_MAX + 3];
     char number[NUMBER_TEXT_SIZE];
     size_t slot = 0;
 
@@ -216,7 +217,7 @@ static bool begin(struct redis *redis, struct redis_call *call)
     call->open = true;
     call->redis = redis;
     call->wire = NULL;
-    call->asked_us = loop_now_us(redis->loop);
+    call->asked_us = call->sent_us = loop_now_us(redis->loop);
     redis->stats.commands++;
     if (redis_is_up(redis) && redis->stats.calls_open < redis->settings.calls_max)
         return true;
@@ -226,7 +227,6 @@ static bool begin(struct redis *redis, struct redis_call *call)
 
 static void send_call(struct redis *redis, struct redis_call *call, char *wire, size_t size)
 {
-    call->sent_us = loop_now_us(redis->loop);
     list_append(&redis->open, &call->link);
     redis->stats.calls_open++;
     redis_link_send(&redis->link, wire, size);
@@ -338,6 +338,7 @@ static void send_text(struct redis *redis, struct redis_call *call)
     redis_link_send(&redis->link, verb, (size_t)verb_size);
     redis_link_send(&redis->link, call->script->text, text_size);
     call->wire = NULL;
+    call->sent_us = loop_now_us(redis->loop);
     send_call(redis, call, "\r\n", 2);
     redis_link_send(&redis->link, wire + skip, call->wire_size - skip);
     must_free(wire);

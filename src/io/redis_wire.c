@@ -1,18 +1,18 @@
 /* An array of bulk strings: hiredis would grow a string word by word and format every size with printf. */
 #include "base/alloc.h"
+#include "base/number.h"
 #include "io/redis_link.h"
 
-static size_t digits_of(size_t number);
 static char *put_size(char *to, char kind, size_t number);
 
 char *redis_wire(const struct span *args, size_t count, size_t *ret_size)
 {
     static const size_t framing = sizeof("$\r\n\r\n") - 1;
-    size_t size = sizeof("*\r\n") - 1 + digits_of(count);
+    size_t size = sizeof("*\r\n") - 1 + number_digits(count);
     char *wire, *to;
 
     for (size_t i = 0; i < count; i++)
-        size += framing + digits_of(args[i].size) + args[i].size;
+        size += framing + number_digits(args[i].size) + args[i].size;
     wire = must_resize(NULL, size + 1);
     to = put_size(wire, '*', count);
     for (size_t i = 0; i < count; i++) {
@@ -28,26 +28,16 @@ char *redis_wire(const struct span *args, size_t count, size_t *ret_size)
     return wire;
 }
 
-static size_t digits_of(size_t number)
-{
-    size_t digits = 1;
-
-    while (number >= 10) {
-        number /= 10;
-        digits++;
-    }
-    return digits;
-}
-
 static char *put_size(char *to, char kind, size_t number)
 {
-    size_t digits = digits_of(number);
+    size_t digits = number_digits(number);
 
     *to++ = kind;
-    for (size_t i = digits; i > 0; i--) {
+    for (size_t i = digits; i > 1; i--) {
         to[i - 1] = (char)('0' + number % 10);
         number /= 10;
     }
+    *to = (char)('0' + number);
     to += digits;
     *to++ = '\r';
     *to++ = '\n';

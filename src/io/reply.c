@@ -143,12 +143,18 @@ static struct span reason_of(int status)
 /* A field that would break out of its line is left out. */
 static void write_field(struct buffer *out, struct span name, struct span value)
 {
+    size_t size = name.size + value.size + sizeof(": \r\n") - 1;
+    char *to;
+
     if (!name.size || breaks_lines(name) || breaks_lines(value))
         return;
-    put(out, name);
-    put(out, SPAN(": "));
-    put(out, value);
-    put(out, SPAN("\r\n"));
+    if (!value.at)
+        value = SPAN("");
+    to = buffer_room(out, size);
+    assert(to); /* as in put */
+    to = mempcpy(mempcpy(mempcpy(to, name.at, name.size), ": ", 2), value.at, value.size);
+    memcpy(to, "\r\n", 2);
+    buffer_grew(out, size);
 }
 
 static void write_number_field(struct buffer *out, struct span name, uint64_t number)

@@ -163,6 +163,11 @@ bool upstream_call_has_left(const struct upstream_call *call)
     return call->flight && call->flight->request.has_left;
 }
 
+bool upstream_call_needs_body(const struct upstream_call *call)
+{
+    return call->flight && call->flight->request.body.size > 0;
+}
+
 static struct upstream_flight *flight_take(struct upstream *upstream)
 {
     struct list *node = list_first(&upstream->spare);

@@ -35,7 +35,7 @@ struct upstream_ask {
         path;               /* path with the origin's base path and query, as it goes on the wire */
     struct headers headers; /* copied; not Host, Content-Length, Authorization */
     const struct secret *bearer; /* copied; NULL: no Authorization */
-    struct span body;            /* borrowed until the call has ended; sent once */
+    struct span body;            /* borrowed while upstream_call_needs_body; sent once */
     uint64_t
         owner; /* who asks; a connection rests before another owner may have it. 0: one like any other */
     uint64_t head_ms; /* until the answer's head */
@@ -93,6 +93,8 @@ void upstream_resume(struct upstream_call *call); /* from a turn only */
 void upstream_cancel(struct upstream_call *call); /* from a turn only; closes the connection */
 /* Something of the request may have been sent: false while it waits for its turn or for a connection. */
 bool upstream_call_has_left(const struct upstream_call *call);
+/* The ask's body is still to be sent, or may be sent: it must stay. */
+bool upstream_call_needs_body(const struct upstream_call *call);
 struct upstream_stats upstream_stats(const struct upstream *upstream);
 
 #endif

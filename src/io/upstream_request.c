@@ -3,13 +3,12 @@
 #include "base/number.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #ifndef KEYTURN_VERSION
 #error "KEYTURN_VERSION is set by the build."
 #endif
 
-enum { METHOD_MAX = 16, NUMBER_SIZE = 24, HEAD_MAX_BYTES = 1024 * 1024, FIXED_BYTES = 512 };
+enum { METHOD_MAX = 16, HEAD_MAX_BYTES = 1024 * 1024, FIXED_BYTES = 512 };
 
 static bool ask_is_sendable(const struct upstream_ask *ask);
 static bool is_plain(struct span text, bool spaces_too);
@@ -124,13 +123,13 @@ static char *put_line(char *to, struct span name, struct span value)
 static char *put_host(char *to, const struct origin *origin)
 {
     bool is_usual = origin->port == (origin->tls ? 443 : 80);
-    char port[NUMBER_SIZE] = "";
+    char port[NUMBER_TEXT_SIZE];
 
-    if (!is_usual)
-        snprintf(port, sizeof(port), ":%u", (unsigned)origin->port);
     to = put(put(to, SPAN("Host: ")), origin->host_is_v6 ? SPAN("[") : SPAN_NONE);
     to = put(put(to, span_of(origin->host)), origin->host_is_v6 ? SPAN("]") : SPAN_NONE);
-    return put(put(to, span_of(port)), SPAN("\r\n"));
+    if (!is_usual)
+        to = put(put(to, SPAN(":")), number_text((int64_t)origin->port, port));
+    return put(to, SPAN("\r\n"));
 }
 
 static char *put_length(char *to, const struct upstream_ask *ask)

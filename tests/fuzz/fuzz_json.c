@@ -1,9 +1,10 @@
-/* json_scan against yyjson: both must say the same of every text; and what inference_body composes must be what was sent
+/* json_scan against yyjson: both must say the same of every text; and what inference_body edits must be what was sent
  * but for the two fields it sets. Stops at the first difference. */
 #include <assert.h>
 #include <stdint.h>
 #include <yyjson.h>
 
+#include "base/buffer.h"
 #include "domain/inference_body.h"
 #include "domain/json_scan.h"
 #include "domain/json_text.h"
@@ -62,19 +63,23 @@ static void check_body(struct span text)
     struct inference_body parsed;
     if (inference_body_read(text, &parsed).detail)
         return;
+    struct body_edits edits = {.pseudonym = SPAN("pseudonym"), .cap_tokens = -1};
+    struct inference_body moved, again;
     struct buffer out;
-    buffer_init(&out, text.size + 256);
-    assert(inference_body_compose(&parsed, text, SPAN("pseudonym"), &out));
-    struct inference_body again;
-    assert(!inference_body_read(buffer_view(&out), &again).detail);
+    buffer_init(&out, BODY_EDITS_ROOM + text.size);
+    char *room = buffer_room(&out, BODY_EDITS_ROOM + text.size) + BODY_EDITS_ROOM;
+    memcpy(room, text.at, text.size);
+    struct span body = {room, text.size};
+    assert(!inference_body_read(body, &moved).detail);
+    body = inference_body_edit(&moved, body, &edits);
+    assert(!inference_body_read(body, &again).detail);
     assert(span_equal(again.user, SPAN("pseudonym")));
     assert(span_equal(again.model, parsed.model) && again.stream == parsed.stream);
     assert(!parsed.safety_value.at == !again.safety_value.at);
     assert(!again.safety_value.at || span_equal(again.safety_value, SPAN("\"pseudonym\"")));
 
     yyjson_doc *before = yyjson_read(text.at, text.size, YYJSON_READ_NUMBER_AS_RAW);
-    yyjson_doc *after =
-        yyjson_read(buffer_view(&out).at, buffer_size(&out), YYJSON_READ_NUMBER_AS_RAW);
+    yyjson_doc *after = yyjson_read(body.at, body.size, YYJSON_READ_NUMBER_AS_RAW);
     assert(before && after);
     yyjson_val *old_root = yyjson_doc_get_root(before), *root = yyjson_doc_get_root(after);
     assert(yyjson_obj_size(root) == yyjson_obj_size(old_root) + (parsed.user_value.at ? 0 : 1));

@@ -36,6 +36,8 @@ static void test_the_cap_holds(void **state)
     assert_null(arena_copy(&arena, SPAN("0123456789abcdef")).at); /* and its NUL */
     assert_span(arena_copy(&arena, SPAN("0123456789abcde")), "0123456789abcde");
     assert_null(arena_format(&arena, "%d", 1).at);
+    assert_null(arena_join(&arena, SPAN(""), SPAN("")).at); /* and its NUL */
+    assert_null(arena_join(&arena, SPAN("a"), (struct span){"", SIZE_MAX}).at);
     assert_int_equal(arena.used_bytes, 64);
     arena_done(&arena);
     assert_int_equal(arena.used_bytes, 0);
@@ -85,6 +87,11 @@ static void test_texts_end_with_a_nul(void **state)
     assert_span(arena_format(&arena, "%s", ""), "");
     assert_span(arena_copy(&arena, SPAN("")), "");
     assert_null(arena_copy(&arena, SPAN_NONE).at);
+    text = arena_join(&arena, SPAN("ab"), SPAN("cd"));
+    assert_span(text, "abcd");
+    assert_int_equal(text.at[4], '\0');
+    assert_span(arena_join(&arena, SPAN_NONE, SPAN("d")), "d");
+    assert_span(arena_join(&arena, SPAN("a"), SPAN_NONE), "a");
     assert_int_equal(arena_format(&arena, "%9000d", 1).size, 9000);
     assert_span(copy, "abc"); /* a large piece disturbs none */
     arena_done(&arena);

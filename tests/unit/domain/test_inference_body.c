@@ -2,6 +2,7 @@
 
 #include <yyjson.h>
 
+#include "base/buffer.h"
 #include "domain/inference_body.h"
 
 static const struct span pseudonym = SPAN("kt-0123abcd");
@@ -154,6 +155,20 @@ static void test_bounds(void **state)
     }
 }
 
+/* In memory that ends with the body and begins with the room. The caller ends out. */
+static struct span edited(struct buffer *out, struct span body, const struct body_edits *edits)
+{
+    struct inference_body parsed;
+    char *room;
+
+    buffer_init(out, BODY_EDITS_ROOM + body.size);
+    room = buffer_room(out, BODY_EDITS_ROOM + body.size) + BODY_EDITS_ROOM;
+    memcpy(room, body.at, body.size);
+    body.at = room;
+    parsed = must_read(body);
+    return inference_body_edit(&parsed, body, edits);
+}
+
 static void test_composing(void **state)
 {
     (void)state;
@@ -174,28 +189,26 @@ static void test_composing(void **state)
         {"{\"user\":\"u\",\"x\":{\"user\":\"inner\"},\"safety_identifier\":{\"o\":1}}",
          "{\"user\":\"kt-0123abcd\",\"x\":{\"user\":\"inner\"},\"safety_identifier\":\"kt-"
          "0123abcd\"}"},
+        {"{\"safety_identifier\":\"longer than ours\",\"a\":1,\"user\":\"longer than ours, too\"}",
+         "{\"safety_identifier\":\"kt-0123abcd\"     ,\"a\":1,\"user\":\"kt-0123abcd\"          }"},
+        {"{\"user\":\"u\",\"m\":2,\"safety_identifier\":\"longer than ours\"}",
+         "{\"user\":\"kt-0123abcd\",\"m\":2,\"safety_identifier\":\"kt-0123abcd\"     }"},
+        {"{\"user\":\"longer than ours\",\"m\":2,\"safety_identifier\":\"s\"}",
+         "{\"user\":\"kt-0123abcd\"     ,\"m\":2,\"safety_identifier\":\"kt-0123abcd\"}"},
         {"{\"user\":\"\",\"safety_identifier\":null}",
          "{\"user\":\"kt-0123abcd\",\"safety_identifier\":\"kt-0123abcd\"}"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         struct span body = span_of(rows[i].body);
-        struct inference_body parsed = must_read(body);
         struct body_edits edits = {.pseudonym = pseudonym, .cap_tokens = -1};
-        size_t size = strlen(rows[i].composed);
+        yyjson_doc *doc;
         struct buffer out;
-        buffer_init(&out, size);
-        assert_true(inference_body_compose(&parsed, body, &edits, &out));
-        assert_span(buffer_view(&out), rows[i].composed);
-        yyjson_doc *doc = yyjson_read(rows[i].composed, size, 0);
+        assert_span(edited(&out, body, &edits), rows[i].composed);
+        buffer_done(&out);
+        doc = yyjson_read(rows[i].composed, strlen(rows[i].composed), 0);
         assert_string_equal(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(doc), "user")),
                             pseudonym.at);
         yyjson_doc_free(doc);
-        buffer_done(&out);
-
-        buffer_init(&out, size - 1); /* one byte short: nothing at all */
-        assert_false(inference_body_compose(&parsed, body, &edits, &out));
-        assert_int_equal(buffer_size(&out), 0);
-        buffer_done(&out);
     }
 }
 
@@ -213,13 +226,13 @@ static void test_output_caps(void **state)
         {"{}", CAP_MAX_OUTPUT_TOKENS, 7, -1, "{\"max_output_tokens\":7,\"user\":\"kt-0123abcd\"}"},
         {"{\"m\":1}", CAP_MAX_TOKENS, 7, -1, "{\"max_tokens\":7,\"user\":\"kt-0123abcd\",\"m\":1}"},
         {"{\"max_tokens\":null,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, -1,
-         "{\"max_tokens\":7,\"user\":\"kt-0123abcd\"}"},
+         "{\"max_tokens\":7   ,\"user\":\"kt-0123abcd\"}"},
         {"{\"max_tokens\":9,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, 9,
          "{\"max_tokens\":7,\"user\":\"kt-0123abcd\"}"},
         {"{\"max_tokens\":5,\"user\":\"u\"}", CAP_MAX_TOKENS, 7, 5,
          "{\"max_tokens\":5,\"user\":\"kt-0123abcd\"}"},
         {"{\"user\":\"u\",\"max_completion_tokens\":100,\"max_tokens\":3}", CAP_MAX_TOKENS, 7, 100,
-         "{\"user\":\"kt-0123abcd\",\"max_completion_tokens\":7,\"max_tokens\":3}"},
+         "{\"user\":\"kt-0123abcd\",\"max_completion_tokens\":7  ,\"max_tokens\":3}"},
         {"{\"max_tokens\":9,\"user\":\"u\"}", CAP_MAX_TOKENS, -1, 9,
          "{\"max_tokens\":9,\"user\":\"kt-0123abcd\"}"},
     };
@@ -233,10 +246,8 @@ static void test_output_caps(void **state)
         struct inference_body parsed = must_read(body);
         struct body_edits edits = {pseudonym, rows[i].cap, rows[i].tokens};
         struct buffer out;
-        buffer_init(&out, 1024);
         assert_int_equal(inference_body_asked(&parsed), rows[i].asked);
-        assert_true(inference_body_compose(&parsed, body, &edits, &out));
-        assert_span(buffer_view(&out), rows[i].composed);
+        assert_span(edited(&out, body, &edits), rows[i].composed);
         buffer_done(&out);
     }
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
@@ -245,13 +256,37 @@ static void test_output_caps(void **state)
     }
 }
 
+static bool count_two(const struct json_member *member, void *context)
+{
+    int *count = context;
+
+    assert_true(member->name.size > 0);
+    return ++*count < 2;
+}
+
+static void test_a_second_reader(void **state)
+{
+    (void)state;
+    struct inference_body parsed;
+    int count = 0;
+    struct span body = SPAN("{\"a\":1,\"b\":2,\"model\":\"m\"}");
+
+    assert_null(inference_body_read_with(body, &parsed, count_two, &count).detail);
+    assert_int_equal(count, 2); /* it had seen enough; the reading went on */
+    assert_span(parsed.model, "m");
+    count = 0;
+    body = SPAN("{\"a\":1,\"a\":2}");
+    assert_non_null(inference_body_read_with(body, &parsed, count_two, &count).detail);
+    assert_int_equal(count, 1); /* what is refused nobody sees */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_read), cmocka_unit_test(test_null_is_absent),
         cmocka_unit_test(test_escapes),      cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_bounds),       cmocka_unit_test(test_composing),
-        cmocka_unit_test(test_output_caps),
+        cmocka_unit_test(test_output_caps),  cmocka_unit_test(test_a_second_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
