@@ -13,8 +13,7 @@ local BILLED_KEPT = 3 -- versions of the key
 local HOLD = '^([LX])\n%d+\n(%d+)\n(%d)\n(%-?%d+)\n(%S+)\n(%S+)\n'
 local SUMS = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 
-local call = redis.call
-local function text(number) return string.format('%d', number) end
+local call, format, match, max = redis.call, string.format, string.match, math.max
 local function number(value) return tonumber(value or '0') or error('a number this version cannot read') end
 
 local now = number(ARGV[1])
@@ -34,7 +33,7 @@ local state, amount, message, held_budget, held_day
 local own_held, own_unconfirmed, own_messages = held, unconfirmed, number(open[5])
 if open[1] then
     if string.find(open[1], '^S\n') then return {1, open[1]} end
-    state, amount, message, limit, held_budget, held_day = string.match(open[1], HOLD)
+    state, amount, message, limit, held_budget, held_day = match(open[1], HOLD)
     if not amount then error('a hold this version cannot read') end
     amount, message, limit = number(amount), message == '1', number(limit)
     delivered = delivered and message
@@ -52,23 +51,23 @@ if sent then
         model = day .. '\nother'
         row = call('HGET', KEYS[3], model)
     end
-    local requests, costs, prompt, cached, completion, reasoning = string.match(row or '0 0 0 0 0 0', SUMS)
+    local requests, costs, prompt, cached, completion, reasoning = match(row or '0 0 0 0 0 0', SUMS)
     if not requests then error('sums this version cannot read') end
-    usage = string.format('%d %d %d %d %d %d', requests + 1, costs + cost, prompt + math.max(ARGV[8], 0),
-        cached + math.max(ARGV[9], 0), completion + math.max(ARGV[10], 0), reasoning + math.max(ARGV[11], 0))
+    usage = format('%d %d %d %d %d %d', requests + 1, costs + cost, prompt + max(ARGV[8], 0),
+        cached + max(ARGV[9], 0), completion + max(ARGV[10], 0), reasoning + max(ARGV[11], 0))
 end
 
 if call('SADD', KEYS[2], id) == 0 then return {1, ''} end
 if is_first or ARGV[16] == '1' then call('PEXPIRE', KEYS[2], SETTLED_MS) end
 
-local written = {id, 'S\n' .. text(now) .. '\n' .. table.concat(ARGV, '\n', 3, 15), 'settled|', text(now)}
+local written = {id, 'S\n' .. format('%d', now) .. '\n' .. table.concat(ARGV, '\n', 3, 15), 'settled|', format('%d', now)}
 local function put(sum, value)
     written[#written + 1] = sum
-    written[#written + 1] = text(value)
+    written[#written + 1] = format('%d', value)
 end
 if version > 0 and cost > 0 then
     put('billed|' .. ARGV[12], billed + cost)
-    if not open[8] and version > BILLED_KEPT then call('HDEL', KEYS[1], 'billed|' .. text(version - BILLED_KEPT)) end
+    if not open[8] and version > BILLED_KEPT then call('HDEL', KEYS[1], 'billed|' .. format('%d', version - BILLED_KEPT)) end
 end
 if cost > 0 then
     spent = spent + cost
