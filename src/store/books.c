@@ -5,7 +5,6 @@
 #include "store/fields.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -16,8 +15,8 @@ enum {
     MONTH_SIZE = sizeof("2026-11") - 1
 };
 
-#define PART_USER "user"
-#define PART_ALL "all"
+#define PART_USER SPAN("user")
+#define PART_ALL SPAN("all")
 
 /* The clock, the day, is it another; and each record's fields and which of them are numbers, as lua/book.lua has them. */
 enum { HEAD_ARGS = 3, RECORD_ARGS = 11, HEAD_NUMBERS = 2, RECORD_NUMBERS = 6 };
@@ -32,7 +31,7 @@ static_assert(KEYS + HEAD_ARGS + RECORD_ARGS * BOOK_BATCH_MAX <= REDIS_ARGS_MAX,
 static void add_record(struct book_args *args, const struct settlement_record *record);
 static void add(struct book_args *args, struct span text);
 static void add_number(struct book_args *args, int64_t number);
-static struct span sums_key(struct span window, const char *part, char ret_name[STORE_KEY_MAX]);
+static struct span sums_key(struct span window, struct span part, char ret_name[STORE_KEY_MAX]);
 static void ask_sums(struct store *store, struct sums_read *read, struct span key,
                      struct turn *wake);
 static bool read_booked(struct store_call *call, const struct redis_reply *reply);
@@ -133,14 +132,19 @@ static void add_number(struct book_args *args, int64_t number)
 }
 
 /* There are sums of days and of months, not of weeks. */
-static struct span sums_key(struct span window, const char *part, char ret_name[STORE_KEY_MAX])
+static struct span sums_key(struct span window, struct span part, char ret_name[STORE_KEY_MAX])
 {
-    const char *kind = window.size == DATE_SIZE ? "day" : "month";
-    char text[WINDOW_SIZE];
+    const struct span parts[] = {window.size == DATE_SIZE ? SPAN("day:") : SPAN("month:"), window,
+                                 SPAN(":"), part};
+    char text[WINDOW_SIZE], *to = text;
 
     assert(window.size == DATE_SIZE || window.size == MONTH_SIZE);
-    snprintf(text, sizeof(text), "%s:%.*s:%s", kind, SPAN_PRINT(window), part);
-    return store_window_key_name(STORE_KEY_SUMS, SPAN_NONE, span_of(text), ret_name);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        memcpy(to, parts[i].at, parts[i].size);
+        to += parts[i].size;
+    }
+    return store_window_key_name(STORE_KEY_SUMS, SPAN_NONE,
+                                 (struct span){text, (size_t)(to - text)}, ret_name);
 }
 
 static void ask_sums(struct store *store, struct sums_read *read, struct span key,

@@ -2,10 +2,19 @@
 
 #include <assert.h>
 
-#define HOLE "%.*s"
+#define SIZED(literal) \
+    { \
+        literal, sizeof(literal) - 1 \
+    }
+#define ONE(name) \
+    SIZED(name), \
+    { \
+        NULL, 0 \
+    }
+#define OF(head, tail) SIZED(head), SIZED(tail)
 
 static const struct store_key_row rows[] = {
-#define ROW(name, pattern, type, text) [STORE_KEY_##name] = {#name, pattern, type, text},
+#define ROW(name, parts, type, text) [STORE_KEY_##name] = {#name, parts, type, text},
     STORE_KEYS(ROW)
 #undef ROW
 };
@@ -20,17 +29,15 @@ const struct store_key_row *store_key_row(enum store_key key)
 
 struct span store_key_name(enum store_key key, struct span id, char ret_name[STORE_KEY_MAX])
 {
-    const char *pattern = store_key_row(key)->pattern, *hole = strstr(pattern, HOLE);
-    size_t head = hole ? (size_t)(hole - pattern) : strlen(pattern), size = head;
+    const struct store_key_row *row = store_key_row(key);
+    size_t id_size = row->tail.at ? id.size : 0;
+    size_t size = row->head.size + id_size + row->tail.size;
 
-    assert(head < STORE_KEY_MAX);
-    memcpy(ret_name, pattern, head);
-    if (hole) {
-        const char *tail = hole + strlen(HOLE);
-        assert(id.size > 0 && head + id.size + strlen(tail) < STORE_KEY_MAX);
-        memcpy(ret_name + head, id.at, id.size);
-        memcpy(ret_name + head + id.size, tail, strlen(tail));
-        size = head + id.size + strlen(tail);
+    assert(size < STORE_KEY_MAX && (!row->tail.at || id.size > 0));
+    memcpy(ret_name, row->head.at, row->head.size);
+    if (row->tail.at) {
+        memcpy(ret_name + row->head.size, id.at, id_size);
+        memcpy(ret_name + row->head.size + id_size, row->tail.at, row->tail.size);
     }
     ret_name[size] = '\0';
     return (struct span){ret_name, size};

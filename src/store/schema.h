@@ -11,39 +11,41 @@
 
 #include "base/span.h"
 
-/*  name      pattern (%.*s: user or token id; a window follows the last colon)   type    what */
+/*  name      its name, or what stands around the user or token id (a window follows the last colon)   type    what */
 #define STORE_KEYS(ROW) \
-    ROW(META, "kt:meta", "hash", "deployment, schema, environment, upstream, sealed check") \
-    ROW(TOKEN, "kt:t:%.*s", "hash", "a client token: mac, kid, user, kind, status, times") \
-    ROW(USER, "kt:{u:%.*s}:user", "hash", "a user: status, tier, created_at, overrides, boost") \
-    ROW(ACCOUNT, "kt:{u:%.*s}:account", "hash", \
+    ROW(META, ONE("kt:meta"), "hash", "deployment, schema, environment, upstream, sealed check") \
+    ROW(TOKEN, OF("kt:t:", ""), "hash", "a client token: mac, kid, user, kind, status, times") \
+    ROW(USER, OF("kt:{u:", "}:user"), "hash", \
+        "a user: status, tier, created_at, overrides, boost") \
+    ROW(ACCOUNT, OF("kt:{u:", "}:account"), "hash", \
         "open holds and what is to be booked by request id; sums by window; settled costs by " \
         "version of the key") \
-    ROW(SETTLED, "kt:{u:%.*s}:settled:", "set", \
+    ROW(SETTLED, OF("kt:{u:", "}:settled:"), "set", \
         "request ids settled, by the UTC day of the record; expires") \
-    ROW(USAGE, "kt:{u:%.*s}:usage:", "hash", \
+    ROW(USAGE, OF("kt:{u:", "}:usage:"), "hash", \
         "a user's sums of a UTC month by day and model; expires") \
-    ROW(HOLDERS, "kt:holders", "zset", "users with holds, by when to look after them") \
-    ROW(LEDGER, "kt:{books}:ledger", "stream", "settlements; the newest million") \
-    ROW(SEEN, "kt:{books}:seen:", "set", \
+    ROW(HOLDERS, ONE("kt:holders"), "zset", "users with holds, by when to look after them") \
+    ROW(LEDGER, ONE("kt:{books}:ledger"), "stream", "settlements; the newest million") \
+    ROW(SEEN, ONE("kt:{books}:seen:"), "set", \
         "request ids booked, by the UTC day of the record; expires") \
-    ROW(SUMS, "kt:{books}:", "hash", \
+    ROW(SUMS, ONE("kt:{books}:"), "hash", \
         "sums of a UTC day or month: by user; by tier and model, by day") \
-    ROW(FREE_MINUTE, "kt:{free}:minute", "hash", \
+    ROW(FREE_MINUTE, ONE("kt:{free}:minute"), "hash", \
         "requests to free models in a minute: all, by user, and who asks; expires") \
-    ROW(FREE_MINUTE_BEFORE, "kt:{free}:minute:before", "hash", "the same of the minute before") \
-    ROW(FREE_DAY, "kt:{free}:day", "hash", "the same of a UTC day") \
-    ROW(FREE_DAY_BEFORE, "kt:{free}:day:before", "hash", "the same of the day before") \
-    ROW(KEY, "kt:k:{u:%.*s}", "hash", "the user's upstream key, sealed (domain/key_record.h)") \
-    ROW(RENEWAL, "kt:{u:%.*s}:renewal", "hash", \
+    ROW(FREE_MINUTE_BEFORE, ONE("kt:{free}:minute:before"), "hash", \
+        "the same of the minute before") \
+    ROW(FREE_DAY, ONE("kt:{free}:day"), "hash", "the same of a UTC day") \
+    ROW(FREE_DAY_BEFORE, ONE("kt:{free}:day:before"), "hash", "the same of the day before") \
+    ROW(KEY, OF("kt:k:{u:", "}"), "hash", "the user's upstream key, sealed (domain/key_record.h)") \
+    ROW(RENEWAL, OF("kt:{u:", "}:renewal"), "hash", \
         "lease, fence, intent, leftovers, doomed keys, last outcome") \
-    ROW(RENEWALS, "kt:renewals", "zset", \
+    ROW(RENEWALS, ONE("kt:renewals"), "zset", \
         "open renewals: \"<user> <nonce>\" by start; the sweeper's list") \
-    ROW(CATALOGUE, "kt:catalogue", "string", "GET /models as OpenRouter answered it last") \
-    ROW(SWEEPER, "kt:sweeper", "string", "which instance sweeps; expires")
+    ROW(CATALOGUE, ONE("kt:catalogue"), "string", "GET /models as OpenRouter answered it last") \
+    ROW(SWEEPER, ONE("kt:sweeper"), "string", "which instance sweeps; expires")
 
 enum store_key {
-#define ROW(name, pattern, type, text) STORE_KEY_##name,
+#define ROW(name, parts, type, text) STORE_KEY_##name,
     STORE_KEYS(ROW)
 #undef ROW
         STORE_KEY_COUNT
@@ -52,13 +54,15 @@ enum store_key {
 enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 1 };
 
 struct store_key_row {
-    const char *name, *pattern, *type, *text;
+    const char *name;
+    struct span head, tail; /* tail is SPAN_NONE where there is only one such key */
+    const char *type, *text;
 };
 
 const struct store_key_row *store_key_row(enum store_key key);
-/* The key's name; id is ignored where the pattern has none. */
+/* The key's name; id is ignored where there is only one. */
 struct span store_key_name(enum store_key key, struct span id, char ret_name[STORE_KEY_MAX]);
-/* Of a pattern that ends in a colon: "2026-11", "day:2026-11-20:user". */
+/* Of a name that ends in a colon: "2026-11", "day:2026-11-20:user". */
 struct span store_window_key_name(enum store_key key, struct span id, struct span window,
                                   char ret_name[STORE_KEY_MAX]);
 
