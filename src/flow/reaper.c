@@ -7,6 +7,7 @@
 
 enum { NOTE_MAX_MS = 10000, NOTE_SHARE = 3, LOOK_AGAIN_MAX_MS = 15000, LOOK_AGAIN_SHARE = 2 };
 enum { NOTE_TRIES_MAX = 5, NOTE_PAUSE_MS = 25 };
+enum { LOOK_EVERY_MS = 600000, UNBOOKED_MAX_MS = 47 * 3600 * 1000 };
 
 struct reaping {
     struct cost_job base;
@@ -36,6 +37,7 @@ static void on_reaping_turn(struct turn *turn);
 static void ask_expired(struct reaping *r);
 static void got_expired(struct reaping *r);
 static void book_unbooked(struct reaping *r);
+static void tell_too_old(struct flow *flow, const struct settlement_record *record);
 static bool wants_lookup(const struct reaping *r, const struct expired_hold *hold);
 static bool is_audited(const struct flow *flow, const struct expired_hold *hold);
 static bool runs_on_shared(const struct flow *flow, const struct expired_hold *hold);
@@ -60,11 +62,13 @@ void reap_user(struct flow *flow, struct span user)
 
 void reaper_note(struct flow *flow, struct span user)
 {
+    uint64_t now_ms = loop_now_ms(flow->loop);
     struct note *note;
 
-    if (!tier_memory_note(&flow->tier_memory, user, loop_now_ms(flow->loop),
-                          (uint64_t)note_every_ms(flow)))
+    if (!tier_memory_note(&flow->tier_memory, user, now_ms, (uint64_t)note_every_ms(flow)))
         return;
+    if (tier_memory_look(&flow->tier_memory, user, now_ms, LOOK_EVERY_MS))
+        reap_user(flow, user);
     note = must_alloc(sizeof(*note));
     cost_job_begin(&note->base, flow, on_note_turn);
     deadline_init(&note->pause, &note->base.turn);
@@ -180,18 +184,34 @@ static void got_expired(struct reaping *r)
         loop_post(flow->loop, &r->base.turn);
 }
 
-/* Somebody charged it and did not live to book it. */
+/* Somebody charged it and did not live to book it. Those that we are booking ourselves do not come here unless the books
+ * cannot be written, and then they are in the journal. What is older than the books remember may be in them. */
 static void book_unbooked(struct reaping *r)
 {
     struct flow *flow = r->base.flow;
 
+    if (flow->settlements.journalled || flow->settlements.round.failures)
+        return;
     for (size_t i = 0; i < r->expire.unbooked_count; i++) {
         const struct settlement_record *record = &r->expire.unbooked[i];
+        if (r->expire.now_ms - record->finished_ms > UNBOOKED_MAX_MS) {
+            tell_too_old(flow, record);
+            continue;
+        }
         log_info(flow->log, "a settlement outlived its instance: it is booked",
                  log_text("user", record->user), log_text("request_id", record->request_id),
                  log_int("cost_nano_usd", record->cost_nano_usd));
         settlement_begin_charged(&flow->settlements, record);
     }
+}
+
+static void tell_too_old(struct flow *flow, const struct settlement_record *record)
+{
+    log_error(flow->log,
+              "a settlement was not booked for days, and whether it was the books no longer know: "
+              "look for it in the ledger, then delete its field in the user's account",
+              log_text("user", record->user), log_text("request_id", record->request_id),
+              log_int("cost_nano_usd", record->cost_nano_usd));
 }
 
 /* What is not audited is settled by its lookup, at worst as an estimate. */

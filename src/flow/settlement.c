@@ -13,7 +13,8 @@ static struct settlement *begin(struct settlements *settlements,
                                 const struct settlement_record *record);
 static void on_settlement_turn(struct turn *turn);
 static void got_charge(struct settlement *s);
-static void try_again(struct settlement *s);
+static void got_forgotten(struct settlement *s);
+static void try_again(struct settlement *s, enum store_end end);
 static void keep_for_later(struct settlement *s);
 static void finished(struct settlement *s);
 static void replay_line(struct span line, void *context);
@@ -92,6 +93,7 @@ void settlement_leave(struct settlement_wait *wait)
 void settlement_charge(struct settlement *s)
 {
     s->at = AT_CHARGE;
+    s->settlements->round.asked++;
     quota_settle(s->settlements->flow->store, &s->settle, &s->record, &s->turn);
 }
 
@@ -119,46 +121,68 @@ static void on_settlement_turn(struct turn *turn)
     if (s->pause.passed) {
         deadline_leave(&s->pause);
         round_join(s);
-    } else if (s->at == AT_CHARGE) {
-        got_charge(s);
-    } else if (s->at == AT_FORGET) {
-        finished(s); /* what is not forgotten is booked a second time, in vain */
+        return;
     }
+    s->settlements->round.asked--;
+    if (s->at == AT_CHARGE)
+        got_charge(s);
+    else
+        got_forgotten(s);
 }
 
 static void got_charge(struct settlement *s)
 {
-    if (s->settle.call.end != STORE_OK) {
-        try_again(s);
+    enum store_end end = s->settle.call.end;
+
+    round_answered(s->settlements, end);
+    if (end != STORE_OK) {
+        try_again(s, end);
         return;
     }
     s->already = s->charged ? s->already : s->settle.already;
     s->charged = true;
+    if (s->settle.is_booked) {
+        finished(s);
+        return;
+    }
     s->at = AT_BOOK;
     round_join(s);
 }
 
-/* A Redis that went away may have forgotten the charge, too. */
 void settlement_booked(struct settlement *s, enum store_end end)
 {
-    if (end == STORE_OK) {
-        s->at = AT_FORGET;
-        round_join(s);
+    if (end != STORE_OK) {
+        try_again(s, end);
         return;
     }
-    s->alone = end == STORE_BROKEN;
-    s->at = s->alone ? AT_BOOK : AT_CHARGE;
-    try_again(s);
+    s->at = AT_FORGET;
+    round_join(s);
 }
 
-static void try_again(struct settlement *s)
+static void got_forgotten(struct settlement *s)
+{
+    enum store_end end = s->forget.call.end;
+
+    round_answered(s->settlements, end);
+    if (end == STORE_OK)
+        finished(s);
+    else
+        try_again(s, end);
+}
+
+/* From the charge on: a Redis that went away may have forgotten that, too. */
+static void try_again(struct settlement *s, enum store_end end)
 {
     struct flow *flow = s->settlements->flow;
 
     keep_for_later(s);
-    deadline_join_in(&flow->pauses, &s->pause,
-                     PAUSE_FIRST_MS +
+    s->at = AT_CHARGE;
+    s->alone = end == STORE_BROKEN;
+    if (s->alone)
+        deadline_join_in(&flow->pauses, &s->pause,
                          backoff_ms(s->tries++, PAUSE_FIRST_MS, PAUSE_LAST_MS, flow->random()));
+    else
+        round_join(s);
 }
 
 static void keep_for_later(struct settlement *s)
@@ -193,7 +217,8 @@ static void finished(struct settlement *s)
     metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->already);
     metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
                s->already ? 0 : s->record.cost_nano_usd);
-    settled_keep(settlements, &s->record);
+    if (!(s->already && s->settle.is_booked)) /* another's figure, which we do not know */
+        settled_keep(settlements, &s->record);
     if (s->journalled && --settlements->journalled == 0 && !settlements->journal_is_torn)
         journal_empty(settlements->journal);
     if (wait) {

@@ -8,7 +8,8 @@
  * same directory takes it up.
  *
  * Settlements leave in rounds: what ended within ROUND_MS is one write, and one call of the books. Who is near a limit is
- * charged at once, and settlements_hurry charges a user's before anything is asked about what is left to that user.
+ * charged at once, and settlements_hurry charges a user's before anything is asked about what is left to that user. Only
+ * so many are asked at once: what an outage left behind drains without being in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
@@ -39,13 +40,16 @@ struct settled_lines {
     struct turn link;
 };
 
-/* What waits for the next round, by what is to be asked, and the calls of the books under way. */
+/* What waits for the next round, by what is to be asked, and what is asked. A round that failed makes the next one wait. */
 struct settlement_round {
     struct list to_charge, to_book, to_forget;
-    struct list batches;
+    struct list batches; /* calls of the books */
+    size_t to_charge_count, asked, batch_count;
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;
+    unsigned failures; /* in a row */
+    bool failed;       /* since the last round */
 };
 
 struct settlements {
@@ -72,7 +76,8 @@ void settlement_begin(struct settlements *settlements, const struct settlement_r
 /* What was charged by somebody who did not live to book it. */
 void settlement_begin_charged(struct settlements *settlements,
                               const struct settlement_record *record);
-/* The user's settlements that wait for a round are charged now: what is asked next finds them done. */
+/* The user's settlements that wait for a round are charged now: what is asked next finds them done. Not those that an
+ * outage left behind. */
 void settlements_hurry(struct settlements *settlements, struct span user);
 /* How long the link to Redis has been up without a break. */
 uint64_t settlements_up_for_ms(const struct settlements *settlements);

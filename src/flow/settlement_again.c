@@ -1,5 +1,6 @@
 /* What Redis acknowledged just before it went away is asked again when it is back. */
 #include "flow/flow.h"
+#include "flow/settlement_way.h"
 
 enum { AT_ONCE_MAX = 500 };
 #define OUTAGE_MAX_MS \
@@ -78,6 +79,7 @@ static void on_link_turn(struct turn *turn)
     }
     settled->down_ms = 0;
     settled->up_ms = now_ms;
+    round_resume(settlements);
     if (!down_ms || now_ms - down_ms < OUTAGE_MAX_MS) {
         buffer_append(&settled->again, buffer_view(&settled->before));
         buffer_append(&settled->again, buffer_view(&settled->now));

@@ -17,7 +17,7 @@ struct settlement {
     struct deadline pause;
     unsigned tries;
     bool charged, already, journalled;
-    bool alone; /* the books could not read what they had to add to, perhaps because of it */
+    bool alone; /* Redis has what we cannot read, perhaps for it alone */
 };
 
 /* In settlement.c. */
@@ -28,5 +28,7 @@ void settlement_booked(struct settlement *settlement, enum store_end end);
 void round_open(struct settlements *settlements);
 void round_close(struct settlements *settlements);
 void round_join(struct settlement *settlement); /* where it belongs by what it is at */
+void round_answered(struct settlements *settlements, enum store_end end);
+void round_resume(struct settlements *settlements); /* the link is back */
 
 #endif

@@ -7,7 +7,7 @@ struct entry {
     struct map_entry by_user;
     struct list by_age;
     const struct tier *tier; /* borrowed from the configuration */
-    uint64_t note_after_ms;
+    uint64_t note_after_ms, look_after_ms;
     char user[USER_ID_MAX + 1];
 };
 
@@ -64,6 +64,18 @@ bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now
     if (entry)
         entry->note_after_ms = now_ms + every_ms;
     return true;
+}
+
+bool tier_memory_look(struct tier_memory *memory, struct span user, uint64_t now_ms,
+                      uint64_t every_ms)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    bool is_due = entry && entry->look_after_ms && now_ms >= entry->look_after_ms;
+
+    if (entry && (is_due || !entry->look_after_ms))
+        entry->look_after_ms = now_ms + every_ms;
+    return is_due;
 }
 
 void tier_memory_note_failed(struct tier_memory *memory, struct span user)

@@ -24,6 +24,9 @@ void tier_memory_set(struct tier_memory *memory, struct span user, const struct 
 /* Whether something is due for this user now; then not again for every_ms. A user not remembered is always due. */
 bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now_ms,
                       uint64_t every_ms);
+/* The same of a second matter, which is due for the first time every_ms after it was asked first. */
+bool tier_memory_look(struct tier_memory *memory, struct span user, uint64_t now_ms,
+                      uint64_t every_ms);
 /* What was due could not be done: it is due again. */
 void tier_memory_note_failed(struct tier_memory *memory, struct span user);
 

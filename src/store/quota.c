@@ -31,7 +31,7 @@ static bool read_window(const struct redis_reply *reply, enum admit_item item, i
                         struct period *period);
 static bool read_extended(struct store_call *call, const struct redis_reply *reply);
 static bool read_settled(struct store_call *call, const struct redis_reply *reply);
-static bool read_unbooked(struct span text, struct settlement_record *record);
+static bool read_unbooked(struct span text, struct settle *settle);
 static bool read_forgotten(struct store_call *call, const struct redis_reply *reply);
 
 int64_t quota_amount(int64_t nano_usd)
@@ -275,9 +275,10 @@ static bool read_settled(struct store_call *call, const struct redis_reply *repl
     if (!item_number(reply, 0, &already))
         return false;
     settle->already = already == 1;
+    settle->is_booked = false;
     quota_rest(limit, spent, held, &settle->debt_nano_usd, &settle->remaining_nano_usd);
     if (settle->already)
-        return read_unbooked(redis_reply_text(redis_reply_item(reply, 1)), settle->record);
+        return read_unbooked(redis_reply_text(redis_reply_item(reply, 1)), settle);
     if (!item_number(reply, 1, &limit) || !item_number(reply, 2, &spent) ||
         !item_number(reply, 3, &held))
         return false;
@@ -285,10 +286,11 @@ static bool read_settled(struct store_call *call, const struct redis_reply *repl
     return true;
 }
 
-/* "": it is booked, or nobody knows. */
-static bool read_unbooked(struct span text, struct settlement_record *record)
+/* "": nothing is left to be booked. */
+static bool read_unbooked(struct span text, struct settle *settle)
 {
-    return text.at && (text.size == 0 || quota_unbooked_read(text, record));
+    settle->is_booked = text.at && text.size == 0;
+    return text.at && (settle->is_booked || quota_unbooked_read(text, settle->record));
 }
 
 static bool read_forgotten(struct store_call *call, const struct redis_reply *reply)

@@ -136,8 +136,8 @@ struct settlement_record {
 struct settle {
     struct store_call call;
     struct settlement_record *record; /* borrowed */
-    bool
-        already; /* it had been settled before: nothing changed; *record is then what was settled, if it is not booked yet */
+    /* It had been settled before: nothing changed. *record is then what was settled, or else it is booked, too. */
+    bool already, is_booked;
     int64_t debt_nano_usd,
         remaining_nano_usd; /* by the limit at admission; 0 and -1 when it is not known */
 };

@@ -51,7 +51,7 @@ enum store_key {
         STORE_KEY_COUNT
 };
 
-enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 1 };
+enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 2 };
 
 struct store_key_row {
     const char *name;

@@ -2,7 +2,9 @@
 // ledger. Tests named "#n" answer a complaint that users of other gateways made; the words are the complaint's.
 
 import assert from 'node:assert/strict';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertFault, bodyOf, call, events, inWorld, isSanitized, pause, until } from './harness.mjs';
 import { settled, sumOf, upstreamRows, usageTold, withSettings } from '../proof/figures.mjs';
@@ -430,6 +432,19 @@ describe('#9 store outage', { concurrency: 1 }, () => {
         await withSettings(world, standard({ limit_usd: 1 }), { instances: 2 });
         const rows = await assertBooksAreTheBill(world, users, { count: 8 });
         assert.deepEqual(rows.slice(4).map(row => row.source), ['usage', 'usage', 'usage', 'usage']);
+    }));
+
+    test('what a long outage left in the journal drains, and is in nobody\'s way meanwhile', inWorld({ instances: 0, env: { KEYTURN_REDIS_COMMAND_TIMEOUT: undefined } }, async world => {
+        const count = 10_000, day = new Date().toISOString().slice(0, 10), line = i => [`user-${i % 500}`, `req_backlog-${i}`, 'Standard', 'maker/model', '', day.slice(0, 7), day,
+            1000, 10, 0, 5, 0, 1, Date.now(), 0, 1].join('\t') + '\n';
+        mkdirSync(join(world.directory, 'data'), { recursive: true });
+        writeFileSync(join(world.directory, 'data', 'journal-0'), Array.from({ length: count }, (_, i) => line(i)).join(''));
+        const [one] = await withSettings(world, standard({ limit_usd: 1 })), token = await world.service();
+        assert.equal((await one.chat({ token, as: 'alice' })).status, 200);
+        await until('all is booked', async () => await world.redis.ask('XLEN', 'kt:{books}:ledger') === count + 1, { within: 60_000, every: 200 });
+        assert.equal((await budget(world, 'user-7')).spent, 1000 * count / 500);
+        await until('the journal is empty', () => statSync(join(world.directory, 'data', 'journal-0')).size === 0);
+        assert.equal((await one.metrics())['keyturn_redis_commands_lost_total'], 0, 'none was asked more than Redis answers in time');
     }));
 });
 

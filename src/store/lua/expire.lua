@@ -2,7 +2,8 @@
 -- KEYS: account. ARGV: now, how many at most, how long what is settled may take to be booked.
 -- Marks holds whose lease ran out, then lists what is unconfirmed, the oldest first, again and again until it is settled;
 -- and what was settled and nobody booked.
-local HOLD = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
+local LEASE = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
+local HOLD = '^%u\n%d+\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
 
 local call = redis.call
 local function text(number) return string.format('%d', number) end
@@ -14,8 +15,19 @@ if now == 0 then
     now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local all, live, first, moved, old, unbooked, settled = call('HGETALL', KEYS[1]), 0, nil, {}, {}, {}, 0
-local written = {}
+local all, live, first, moved, written = call('HGETALL', KEYS[1]), 0, nil, {}, {}
+local old, old_count, unbooked, settled = {}, 0, {}, 0
+
+-- Thousands may have run out with one instance: only the oldest are kept, in order.
+local function keep(id, record, lease_ends)
+    old_count = old_count + 1
+    local at = #old
+    while at > 0 and (lease_ends < old[at].ends or lease_ends == old[at].ends and id < old[at].id) do at = at - 1 end
+    if at == most then return end
+    table.insert(old, at + 1, {ends = lease_ends, id = id, record = record})
+    old[most + 1] = nil
+end
+
 for i = 1, #all, 2 do
     local id, record = all[i], all[i + 1]
     local kind = string.match(record, '^([LXS])\n')
@@ -25,19 +37,27 @@ for i = 1, #all, 2 do
             unbooked[#unbooked + 1] = {id, record}
         end
     elseif kind then
-        local state, lease_ends, amount, window, day, taken, version, tier, generation, model = string.match(record, HOLD)
+        local state, lease_ends, amount, window = string.match(record, LEASE)
         if not state then error('a hold this version cannot read') end
-        if state == 'L' and tonumber(lease_ends) <= now then
+        lease_ends = number(lease_ends)
+        if state == 'L' and lease_ends <= now then
             state, moved[window] = 'X', (moved[window] or 0) + amount
             written[#written + 1] = {id, 'X' .. string.sub(record, 2)}
         end
         if state == 'L' then
-            live, first = live + 1, math.min(first or tonumber(lease_ends), tonumber(lease_ends))
+            live, first = live + 1, math.min(first or lease_ends, lease_ends)
         else
-            old[#old + 1] = {'request_id', id, 'expired_ms', lease_ends, 'amount', amount, 'budget', window, 'day', day,
-                'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model}
+            keep(id, record, lease_ends)
         end
     end
+end
+
+local holds = {}
+for i, hold in ipairs(old) do
+    local amount, window, day, taken, version, tier, generation, model = string.match(hold.record, HOLD)
+    if not amount then error('a hold this version cannot read') end
+    holds[i] = {'request_id', hold.id, 'expired_ms', text(hold.ends), 'amount', amount, 'budget', window, 'day', day,
+        'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model}
 end
 for window, amount in pairs(moved) do
     local held, unconfirmed = 'held|' .. window, 'unconfirmed|' .. window
@@ -48,10 +68,7 @@ end
 for _, pair in ipairs(written) do call('HSET', KEYS[1], unpack(pair)) end
 if next(moved) then call('HSET', KEYS[1], 'live|', text(live), 'next|', text(first or 0)) end
 
-table.sort(old, function(a, b) return tonumber(a[4]) < tonumber(b[4]) or a[4] == b[4] and a[2] < b[2] end)
-local holds = {}
-for i = 1, math.min(#old, most) do holds[i] = old[i] end
-local more = #old > most
+local more = old_count > #old
 local busy = more or live > 0 or settled > 0
 return {'busy', busy and '1' or '0', 'more', more and '1' or '0', 'now_ms', text(now), 'holds', holds,
     'unbooked', unbooked}

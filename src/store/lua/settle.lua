@@ -2,7 +2,7 @@
 -- KEYS: account, the day's settled ids, the month's usage.
 -- ARGV: now, request id, budget window, day, model, cost, delivered, prompt, cached, completion, reasoning, version of
 -- the user's own key (0: it did not run on that), tier, finished_ms, source, is it another day already.
--- Answers: already, and what is settled and not booked yet ('': nothing that is known); or not: the limit at admission,
+-- Answers: already, and what is settled and not booked yet ('': it is booked); or not: the limit at admission,
 -- spent, held.
 -- Charges once per request id, whatever became of the hold. In its place stands what is to be booked, until it is.
 -- Without a hold (lost with the store) the record alone says whether a message counts, and nobody knows the limit. All
