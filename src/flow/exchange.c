@@ -10,6 +10,8 @@
 
 #include <assert.h>
 
+enum { BODY_GROWTH = 8, BODY_TRUST = 16 };
+
 /* Ended exchanges are used again with their arena's first chunk: their size is the one malloc is slow with. A sanitizer
  * is to see what is used after its end. */
 #ifdef __SANITIZE_ADDRESS__
@@ -29,6 +31,7 @@ static const struct {
 
 static void on_exchange_turn(struct turn *turn);
 static void on_body(struct visit *visit, struct span bytes);
+static void make_body_room(struct exchange *x, size_t size);
 static void on_body_end(struct visit *visit);
 static void on_fault(struct visit *visit, enum fault fault);
 static void on_drained(struct visit *visit);
@@ -160,8 +163,24 @@ static void on_body(struct visit *visit, struct span bytes)
 {
     struct exchange *x = container_of(visit, struct exchange, visit);
 
+    make_body_room(x, bytes.size);
     if (!buffer_append(&x->body, bytes))
         x->body_fault = FAULT_BODY_TOO_LARGE;
+}
+
+/* Doubling would copy and wipe a large body again and again. Who announces much has to send a sixteenth of it
+ * first. */
+static void make_body_room(struct exchange *x, size_t size)
+{
+    struct buffer *body = &x->body;
+    size_t filled = buffer_size(body), whole, wanted;
+
+    if (x->body_size < 0 || size <= body->capacity - body->tail)
+        return;
+    whole = sizeof(struct body_room) + (size_t)x->body_size;
+    wanted = body->capacity < whole / BODY_TRUST ? body->capacity * BODY_GROWTH : whole;
+    if (wanted > filled + size)
+        buffer_room(body, wanted - filled);
 }
 
 static void on_body_end(struct visit *visit)
