@@ -167,6 +167,7 @@ static void ask(struct admin_user *user)
     struct flow *flow = user->api->flow;
 
     user->asked = true;
+    advance_end(&flow->advances, span_of(user->user));
     settlements_hurry(&flow->settlements, span_of(user->user));
     user_view_ask(&user->view, flow->store, flow->settings->tiers, flow->settings->default_tier,
                   span_of(user->user), &user->patch.change, flow_store_ms(flow), &user->turn);

@@ -118,6 +118,7 @@ static enum verdict ask_quota(struct self_service *self)
     self->at = SELF_AT_got_quota;
     self->looks++;
     self->asked_ms = flow_store_ms(self->api->flow);
+    advance_end(&self->api->flow->advances, span_of(self->user));
     settlements_hurry(&self->api->flow->settlements, span_of(self->user));
     quota_look(self->api->flow->store, &self->look, span_of(self->user), self->tier, self->asked_ms,
                &self->turn);

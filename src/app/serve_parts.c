@@ -53,7 +53,6 @@ void serve_open_parts(struct serve *s)
 
 void serve_open_flow(struct serve *s)
 {
-    static const char *const prefixes[] = {STORE_WATCH_TOKEN, STORE_WATCH_KEY};
     const struct secret *management_key = &s->core.environment.management_key;
     const struct secret *shared_key = &s->core.environment.shared_key;
     uint64_t map_seed[2] = {random_u64(), random_u64()};
@@ -81,7 +80,6 @@ void serve_open_flow(struct serve *s)
     snprintf(flow->deployment, sizeof(flow->deployment), "%s", s->gate.deployment);
     memcpy(flow->pseudonym_key, s->gate.pepper, sizeof(flow->pseudonym_key));
     flow_open(flow, map_seed);
-    redis_watch(s->core.redis, &flow->watch, prefixes, sizeof(prefixes) / sizeof(*prefixes));
     api_open(&s->api, flow, s->core.redis);
     s->api.data = s->data;
     s->api.admin_key = &s->core.environment.admin_key;
@@ -152,6 +150,7 @@ static void settle_settings(struct serve *s)
     s->settings.renewal_lease_ms = (uint64_t)config->renewal_lease;
     s->settings.control_ms = (uint64_t)config->renewal_call_timeout;
     s->settings.hold_lease_ms = (uint64_t)config->quota_hold_lease;
+    s->settings.holds_ahead = (size_t)config->quota_holds_ahead;
     s->settings.free_per_minute = config->free_models_requests_per_minute;
     s->settings.free_per_day = config->free_models_requests_per_day;
     s->settings.models_refresh_ms = (uint64_t)config->models_refresh;

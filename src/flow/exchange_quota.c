@@ -9,6 +9,8 @@ static enum verdict tier_is(struct exchange *x, struct span name);
 static enum verdict confirm_tier(struct exchange *x);
 static enum verdict model_is_refused(struct exchange *x, const char *model);
 static struct admit_ask compose_ask(struct exchange *x);
+static bool is_for_want_of_room(enum admit_verdict verdict);
+static enum verdict granted_by_store(struct exchange *x);
 static enum verdict granted(struct exchange *x);
 static void on_extend_turn(struct turn *turn);
 static enum fault fault_of(enum admit_verdict verdict);
@@ -50,17 +52,18 @@ enum verdict exchange_got_tier(struct exchange *x)
 enum verdict exchange_ask_quota(struct exchange *x)
 {
     const char *refused = model_names_refused(x->names, x->tier);
-    struct admit_ask ask;
 
     if (refused)
         return model_is_refused(x, refused);
     if (x->tier->key == TIER_KEY_OWN)
         return x->tier_confirmed ? exchange_fail(x, FAULT_NO_OWN_KEY) : confirm_tier(x);
-    ask = compose_ask(x);
+    x->ask = compose_ask(x);
+    if (advance_use(&x->flow->advances, &x->ask, &x->admission, x->request_id))
+        return granted(x);
     x->at = EXCHANGE_AT_got_quota;
     settlements_hurry(&x->flow->settlements, span_of(x->user));
     reaper_note(x->flow, span_of(x->user)); /* before the hold: should we die next, it is found */
-    quota_admit(x->flow->store, &x->admission, &ask, &x->turn);
+    quota_admit(x->flow->store, &x->admission, &x->ask, &x->turn);
     return WAIT;
 }
 
@@ -75,11 +78,17 @@ enum verdict exchange_got_quota(struct exchange *x)
         x->hold_taken = true; /* perhaps; settling it with nothing is right in both cases */
     if (admission->call.end != STORE_OK)
         return exchange_fail(x, FAULT_STORE_DOWN);
-    metric_add(flow->metrics, MEASURE_ADMISSIONS, admission->verdict, 0, 1);
     flow->store_ahead_ms = admission->now_ms - loop_wall_ms(flow->loop);
+    if (is_for_want_of_room(admission->verdict) &&
+        advance_is_there(&flow->advances, span_of(x->user))) {
+        advance_end(&flow->advances, span_of(x->user));
+        return exchange_go(x, EXCHANGE_AT_ask_quota);
+    }
+    if (admission->verdict != ADMIT_GRANTED)
+        metric_add(flow->metrics, MEASURE_ADMISSIONS, admission->verdict, 0, 1);
     switch (admission->verdict) {
     case ADMIT_GRANTED:
-        return granted(x);
+        return granted_by_store(x);
     case ADMIT_OTHER_TIER:
         if (++x->quota_tries >= QUOTA_TRIES_MAX)
             return exchange_fail(x, FAULT_STORE_DOWN);
@@ -213,10 +222,24 @@ static struct admit_ask compose_ask(struct exchange *x)
     return ask;
 }
 
+/* What is held ahead for the same user may be all that is in the way. */
+static bool is_for_want_of_room(enum admit_verdict verdict)
+{
+    return verdict == ADMIT_BUDGET_HELD || verdict == ADMIT_MESSAGES_SPENT ||
+           verdict == ADMIT_TOO_FAST || verdict == ADMIT_TOO_MANY;
+}
+
+static enum verdict granted_by_store(struct exchange *x)
+{
+    advance_granted(&x->flow->advances, &x->ask, &x->admission);
+    return granted(x);
+}
+
 static enum verdict granted(struct exchange *x)
 {
     struct flow *flow = x->flow;
 
+    metric_add(flow->metrics, MEASURE_ADMISSIONS, ADMIT_GRANTED, 0, 1);
     x->hold_taken = true;
     turn_init(&x->extend_turn, on_extend_turn);
     deadline_init(&x->extend_due, &x->extend_turn);

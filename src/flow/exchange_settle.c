@@ -7,7 +7,8 @@ enum { NEAR_HOLDS = 16 };
 
 static struct settlement_record compose(struct exchange *x);
 static void make_line(char *text);
-static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd);
+static enum settle_when when_to_settle(const struct exchange *x);
+static void settle(struct exchange *x, const struct settlement_record *record);
 
 void exchange_settle_hold(struct exchange *x)
 {
@@ -16,16 +17,15 @@ void exchange_settle_hold(struct exchange *x)
     struct settlement_record record = compose(x);
     int64_t bill = usage_bill(&x->meter.usage);
     bool answered = x->up.is_answer;
-    enum settle_when when = when_to_settle(&x->admission.view, x->admission.granted_nano_usd);
     bool nothing_came = x->meter.usage.failed && !x->meter.usage.delivered && answered;
 
     if (!x->sent) {
         record.source = COST_NOTHING_SENT;
-        settlement_begin(&flow->settlements, &record, when);
+        settle(x, &record);
     } else if (answered && bill >= 0) {
         record.cost_nano_usd = bill;
         record.source = COST_FROM_USAGE;
-        settlement_begin(&flow->settlements, &record, when);
+        settle(x, &record);
     } else {
         record.source = COST_FROM_ESTIMATE;
         record.cost_nano_usd = nothing_came ? 0 : x->admission.granted_nano_usd;
@@ -37,16 +37,32 @@ void exchange_settle_hold(struct exchange *x)
     x->hold_taken = false;
 }
 
-/* Until it is settled the hold is in the way of the user's other requests, perhaps on another instance. */
-static enum settle_when when_to_settle(const struct quota_view *view, int64_t held_nano_usd)
+static void settle(struct exchange *x, const struct settlement_record *record)
 {
+    struct flow *flow = x->flow;
+    const struct quota_change over = {.spent_nano_usd = record->cost_nano_usd,
+                                      .held_nano_usd = -x->admission.granted_nano_usd,
+                                      .messages = x->ask.is_message ? record->delivered - 1 : 0,
+                                      .active = -1};
+
+    settlement_begin(&flow->settlements, record, when_to_settle(x));
+    advance_over(&flow->advances, span_of(x->user), &over);
+}
+
+/* Until it is settled the hold is in the way of the user's other requests, perhaps on another instance. Who has holds ahead
+ * is far from every limit, and has more to settle soon. */
+static enum settle_when when_to_settle(const struct exchange *x)
+{
+    const struct quota_view *view = &x->admission.view;
     bool few_slots = view->active_limit >= 0 && 2 * view->active >= view->active_limit;
     bool few_messages =
         view->messages_limit >= 0 && view->messages_limit - view->messages_used < NEAR_HOLDS;
-    bool little_money =
-        view->remaining_nano_usd >= 0 && view->remaining_nano_usd / NEAR_HOLDS < held_nano_usd;
+    bool little_money = view->remaining_nano_usd >= 0 &&
+                        view->remaining_nano_usd / NEAR_HOLDS < x->admission.granted_nano_usd;
 
-    return few_slots || few_messages || little_money ? SETTLE_NOW : SETTLE_SOON;
+    if (few_slots || few_messages || little_money)
+        return SETTLE_NOW;
+    return advance_is_there(&x->flow->advances, span_of(x->user)) ? SETTLE_LATER : SETTLE_SOON;
 }
 
 static struct settlement_record compose(struct exchange *x)

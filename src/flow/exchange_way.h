@@ -85,6 +85,7 @@ struct exchange {
     struct span billed_model;  /* what is left of them */
     struct cost_bound bound;
     struct quota_look look;
+    struct admit_ask ask;
     struct admission admission;
     unsigned quota_tries;
     struct free_take free_take; /* a free model's place among the account's */

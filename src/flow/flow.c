@@ -18,7 +18,8 @@ void flow_open(struct flow *flow, const uint64_t map_seed[2])
     deadline_class_open(&flow->pauses, flow->loop, 0);
     deadline_class_open(&flow->extends, flow->loop, flow->settings->hold_lease_ms / 3);
     tier_memory_open(&flow->tier_memory, flow->settings->cache_max, map_seed);
-    settlements_open(&flow->settlements, flow, flow->journal);
+    settlements_open(&flow->settlements, flow, flow->journal, map_seed);
+    advances_open(&flow->advances, flow, map_seed);
     models_open(&flow->models, flow, flow->settings->models_refresh_ms);
     identities_open(&flow->identities, flow, map_seed);
     keyring_open(&flow->keyring, flow, map_seed);
@@ -27,6 +28,7 @@ void flow_open(struct flow *flow, const uint64_t map_seed[2])
     settlements_replay(&flow->settlements);
     flow->watch.on_changed = on_changed;
     flow->watch.on_blind = on_blind;
+    store_watch(flow->store, &flow->watch);
 }
 
 void flow_drain(struct flow *flow)
@@ -34,12 +36,14 @@ void flow_drain(struct flow *flow)
     flow->draining = true;
     sweeper_stop(&flow->sweeper);
     models_stop(&flow->models);
+    advances_stop(&flow->advances);
 }
 
 void flow_cut(struct flow *flow)
 {
     flow->cutting = true;
     renewals_hurry(&flow->renewals);
+    advances_cut(&flow->advances);
     LIST_EACH (node, &flow->exchanges)
         exchange_wake(node);
     LIST_EACH (node, &flow->cost_jobs)
@@ -48,7 +52,7 @@ void flow_cut(struct flow *flow)
 
 bool flow_is_idle(const struct flow *flow)
 {
-    return flow->exchange_count == 0 && flow->renewals.count == 0 &&
+    return flow->exchange_count == 0 && flow->renewals.count == 0 && flow->advances.count == 0 &&
            list_is_empty(&flow->cost_jobs) &&
            flow->settlements.count == flow->settlements.journalled &&
            models_is_idle(&flow->models) && sweeper_is_idle(&flow->sweeper);
@@ -59,6 +63,7 @@ void flow_close(struct flow *flow)
     exchange_spares_free(flow);
     sweeper_close(&flow->sweeper);
     models_close(&flow->models);
+    advances_close(&flow->advances);
     settlements_close(&flow->settlements);
     tier_memory_close(&flow->tier_memory);
     renewals_close(&flow->renewals);
@@ -95,6 +100,8 @@ static void on_changed(struct redis_watch *watch, struct span key)
         identities_forget(&flow->identities, id);
     else if (store_key_is_key(key, &id))
         keyring_forget(&flow->keyring, id);
+    else if (store_key_is_user(key, &id))
+        advance_end(&flow->advances, id);
 }
 
 static void on_blind(struct redis_watch *watch, bool blind)
@@ -103,4 +110,5 @@ static void on_blind(struct redis_watch *watch, bool blind)
 
     identities_set_blind(&flow->identities, blind);
     keyring_set_blind(&flow->keyring, blind);
+    advances_set_blind(&flow->advances, blind);
 }

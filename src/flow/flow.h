@@ -15,6 +15,7 @@
 #include "crypto/vault.h"
 #include "domain/key_record.h"
 #include "domain/pace.h"
+#include "flow/advance.h"
 #include "flow/identities.h"
 #include "flow/keyring.h"
 #include "flow/measures.h"
@@ -45,6 +46,7 @@ struct flow_settings {
     uint64_t renewal_pace_ms; /* at most one renewal per user in this time */
     uint64_t renewal_lease_ms;
     uint64_t hold_lease_ms; /* a hold that nobody extends for so long counts as spent */
+    size_t holds_ahead;     /* of a user who sends many requests; 0: none */
     int64_t free_per_minute, free_per_day; /* the account's, for free models; -1: none of ours */
     uint64_t models_refresh_ms;
     uint64_t control_ms; /* one management call */
@@ -81,6 +83,7 @@ struct flow {
     struct sweeper sweeper;
     struct models models;
     struct tier_memory tier_memory;
+    struct advances advances;
     struct settlements settlements;
     struct list cost_jobs;  /* reconcile.h: those that look a cost up */
     int64_t store_ahead_ms; /* Redis' clock less ours, as last seen */

@@ -40,10 +40,12 @@ void key_audit_init(struct key_audit *audit, struct flow *flow, struct span user
 }
 
 void key_audit_add(struct key_audit *audit, const struct settlement_record *record,
-                   int64_t taken_ms, int64_t age_ms)
+                   const struct expired_hold *hold, int64_t now_ms)
 {
-    audit->holds[audit->count++] =
-        (struct audited_hold){.record = *record, .taken_ms = taken_ms, .age_ms = age_ms};
+    audit->holds[audit->count++] = (struct audited_hold){.record = *record,
+                                                         .taken_ms = hold->taken_ms,
+                                                         .age_ms = now_ms - hold->expired_ms,
+                                                         .ahead = hold->ahead};
 }
 
 void key_audit_begin(struct key_audit *audit, bool more)
@@ -257,7 +259,7 @@ static void settle_next(struct key_audit *audit)
                  log_int("rest_nano_usd", rest_nano_usd));
     if (is_last || held_nano_usd > rest_nano_usd)
         record->cost_nano_usd = rest_nano_usd;
-    record->source = COST_FROM_KEY;
+    record->source = hold->ahead && record->cost_nano_usd == 0 ? COST_NOTHING_SENT : COST_FROM_KEY;
     log_info(audit->flow->log, "a request nobody could settle is settled by what its key cost",
              log_text("user", audit->user), log_text("request_id", record->request_id),
              log_int("version", record->key_version),

@@ -5,7 +5,7 @@
  *
  * While no hold of the user is live and nothing is settled meanwhile, what the key has cost (credits and BYOK) less what
  * is settled of it is what these holds cost together. Each gets at most its amount, the last one all that is left: who
- * of them cost how much is a guess, their sum is not. Two audits at once come to the same figures, and of two figures for
+ * of them cost how much is a guess, their sum is not. A hold taken ahead for which nothing is left counts as never used. Two audits at once come to the same figures, and of two figures for
  * one request the first stands.
  *
  *     nobody ever had the key         it never left: nothing
@@ -32,6 +32,7 @@ struct audited_hold {
     struct settlement_record record; /* its cost: the hold's amount */
     int64_t taken_ms, age_ms;        /* age: since its lease ran out */
     bool certain;                    /* it ran on that key or on none */
+    bool ahead;                      /* perhaps no request used it */
 };
 
 struct key_audit {
@@ -62,7 +63,7 @@ void key_audit_init(struct key_audit *audit, struct flow *flow, struct span user
                     struct turn *wake);
 /* All of the user's that ran out and may have run on a key of the user's own. record->key_version as the hold has it. */
 void key_audit_add(struct key_audit *audit, const struct settlement_record *record,
-                   int64_t taken_ms, int64_t age_ms);
+                   const struct expired_hold *hold, int64_t now_ms);
 void key_audit_begin(struct key_audit *audit, bool more);
 static inline bool key_audit_is_over(const struct key_audit *audit)
 {

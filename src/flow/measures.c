@@ -21,6 +21,7 @@ static const char *const outcome_names[] = {
 static const char *const admit_names[] = {
     "granted",     "no_user",        "user_disabled", "other_tier", "other_period", "budget_spent",
     "budget_held", "messages_spent", "too_fast",      "too_many",   "over"};
+static const char *const ahead_names[] = {"taken", "used", "given_back"};
 static const char *const free_names[] = {"granted", "spent", "share_spent", "closed"};
 static const char *const window_names[] = {"none", "minute", "day"};
 static const char *const source_names[] = {"usage", "generation", "key_usage", "estimate",
@@ -33,12 +34,14 @@ static const struct label_set label_OUTCOME = {"outcome", outcome_names, COUNT(o
 static const struct label_set label_END = {"end", end_names, COUNT(end_names)};
 
 static const struct label_set label_ADMIT = {"verdict", admit_names, COUNT(admit_names)};
+static const struct label_set label_AHEAD = {"what", ahead_names, COUNT(ahead_names)};
 static const struct label_set label_FREE = {"verdict", free_names, COUNT(free_names)};
 static const struct label_set label_WINDOW = {"window", window_names, COUNT(window_names)};
 static const struct label_set label_SOURCE = {"source", source_names, COUNT(source_names)};
 
 #define LABEL_NONE NULL
 #define LABEL_ADMIT &label_ADMIT
+#define LABEL_AHEAD &label_AHEAD
 #define LABEL_FREE &label_FREE
 #define LABEL_WINDOW &label_WINDOW
 #define LABEL_SOURCE &label_SOURCE

@@ -8,7 +8,7 @@
 
 #include "base/metrics.h"
 
-/* label sets: NONE, ROUTE, STATUS, OUTCOME, ADMIT, FREE, WINDOW, SOURCE, END */
+/* label sets: NONE, ROUTE, STATUS, OUTCOME, ADMIT, AHEAD, FREE, WINDOW, SOURCE, END */
 #define MEASURES(ROW) \
     ROW(REQUESTS, "keyturn_requests_total", COUNTER, ROUTE, STATUS, \
         "Replies by route and status.") \
@@ -30,6 +30,8 @@
     ROW(KEYS_REJECTED, "keyturn_upstream_unauthorized_total", COUNTER, NONE, NONE, \
         "401 answers to inference that may mean a dead key.") \
     ROW(ADMISSIONS, "keyturn_admissions_total", COUNTER, ADMIT, NONE, "Admissions by verdict.") \
+    ROW(HOLDS_AHEAD, "keyturn_holds_ahead_total", COUNTER, AHEAD, NONE, \
+        "Holds taken before the requests that use them, used, and given back unused.") \
     ROW(FREE_MODELS, "keyturn_free_model_requests_total", COUNTER, FREE, WINDOW, \
         "Requests to free models by what the account's limits said, and which of them.") \
     ROW(SETTLED, "keyturn_settlements_total", COUNTER, SOURCE, NONE, \
@@ -74,6 +76,8 @@ enum measure {
 #undef ROW
         MEASURE_COUNT
 };
+
+enum measure_ahead { AHEAD_TAKEN, AHEAD_USED, AHEAD_GIVEN_BACK };
 
 const struct metric_row *measures_table(void); /* MEASURE_COUNT rows */
 

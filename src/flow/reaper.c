@@ -266,7 +266,7 @@ static void audit(struct reaping *r)
         const struct expired_hold *hold = &r->expire.holds[i];
         struct settlement_record record = record_of(r, hold);
         if (is_audited(flow, hold))
-            key_audit_add(&r->audit, &record, hold->taken_ms, r->expire.now_ms - hold->expired_ms);
+            key_audit_add(&r->audit, &record, hold, r->expire.now_ms);
     }
     key_audit_begin(&r->audit, r->expire.more);
 }

@@ -12,18 +12,18 @@ enum { REPLAYED_MAX_MS = 47 * 3600 * 1000 };
 static struct settlement *begin(struct settlements *settlements,
                                 const struct settlement_record *record);
 static void on_settlement_turn(struct turn *turn);
-static void got_charge(struct settlement *s);
-static void got_forgotten(struct settlement *s);
 static void try_again(struct settlement *s, enum store_end end);
 static void keep_for_later(struct settlement *s);
 static void finished(struct settlement *s);
 static void replay_line(struct span line, void *context);
 
-void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal)
+void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal,
+                      const uint64_t map_seed[2])
 {
     settlements->flow = flow;
     settlements->journal = journal;
     list_init(&settlements->under_way);
+    parcels_open(settlements, map_seed);
     round_open(settlements);
     settled_open(settlements);
 }
@@ -40,10 +40,10 @@ void settlements_replay(struct settlements *settlements)
 
 void settlements_close(struct settlements *settlements)
 {
+    parcels_close(settlements);
     round_close(settlements);
     LIST_EACH (node, &settlements->under_way) {
         struct settlement *s = container_of(node, struct settlement, link);
-        assert(!store_call_is_open(&s->settle.call) && !store_call_is_open(&s->forget.call));
         deadline_leave(&s->pause);
         turn_cancel(&s->turn);
         list_remove(&s->link);
@@ -55,12 +55,7 @@ void settlements_close(struct settlements *settlements)
 void settlement_begin(struct settlements *settlements, const struct settlement_record *record,
                       enum settle_when when)
 {
-    struct settlement *s = begin(settlements, record);
-
-    if (when == SETTLE_NOW)
-        settlement_charge(s);
-    else
-        round_join(s);
+    parcel_join(begin(settlements, record), when);
 }
 
 void settlement_begin_charged(struct settlements *settlements,
@@ -80,7 +75,7 @@ void settlement_begin_for(struct settlements *settlements, const struct settleme
 
     *wait = (struct settlement_wait){.settlement = s, .wake = wake};
     s->wait = wait;
-    settlement_charge(s);
+    parcel_join(s, SETTLE_NOW);
 }
 
 void settlement_leave(struct settlement_wait *wait)
@@ -88,13 +83,6 @@ void settlement_leave(struct settlement_wait *wait)
     if (wait->settlement)
         wait->settlement->wait = NULL;
     wait->settlement = NULL;
-}
-
-void settlement_charge(struct settlement *s)
-{
-    s->at = AT_CHARGE;
-    s->settlements->round.asked++;
-    quota_settle(s->settlements->flow->store, &s->settle, &s->record, &s->turn);
 }
 
 static struct settlement *begin(struct settlements *settlements,
@@ -112,36 +100,27 @@ static struct settlement *begin(struct settlements *settlements,
     return s;
 }
 
+/* It was put off for a while. */
 static void on_settlement_turn(struct turn *turn)
 {
     struct settlement *s = container_of(turn, struct settlement, turn);
 
-    if (store_call_is_open(&s->settle.call) || store_call_is_open(&s->forget.call))
+    if (!s->pause.passed)
         return;
-    if (s->pause.passed) {
-        deadline_leave(&s->pause);
-        round_join(s);
-        return;
-    }
-    s->settlements->round.asked--;
-    if (s->at == AT_CHARGE)
-        got_charge(s);
-    else
-        got_forgotten(s);
+    deadline_leave(&s->pause);
+    parcel_join(s, SETTLE_SOON);
 }
 
-static void got_charge(struct settlement *s)
+void settlement_charged(struct settlement *s, enum store_end end, const struct settled *settled)
 {
-    enum store_end end = s->settle.call.end;
-
-    round_answered(s->settlements, end);
     if (end != STORE_OK) {
         try_again(s, end);
         return;
     }
-    s->already = s->charged ? s->already : s->settle.already;
+    s->already = s->charged ? s->already : settled->already;
+    s->is_booked = settled->is_booked;
     s->charged = true;
-    if (s->settle.is_booked) {
+    if (s->is_booked) {
         finished(s);
         return;
     }
@@ -159,11 +138,8 @@ void settlement_booked(struct settlement *s, enum store_end end)
     round_join(s);
 }
 
-static void got_forgotten(struct settlement *s)
+void settlement_forgotten(struct settlement *s, enum store_end end)
 {
-    enum store_end end = s->forget.call.end;
-
-    round_answered(s->settlements, end);
     if (end == STORE_OK)
         finished(s);
     else
@@ -176,13 +152,12 @@ static void try_again(struct settlement *s, enum store_end end)
     struct flow *flow = s->settlements->flow;
 
     keep_for_later(s);
-    s->at = AT_CHARGE;
     s->alone = end == STORE_BROKEN;
     if (s->alone)
         deadline_join_in(&flow->pauses, &s->pause,
                          backoff_ms(s->tries++, PAUSE_FIRST_MS, PAUSE_LAST_MS, flow->random()));
     else
-        round_join(s);
+        parcel_join(s, SETTLE_SOON);
 }
 
 static void keep_for_later(struct settlement *s)
@@ -217,7 +192,7 @@ static void finished(struct settlement *s)
     metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->already);
     metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
                s->already ? 0 : s->record.cost_nano_usd);
-    if (!(s->already && s->settle.is_booked)) /* another's figure, which we do not know */
+    if (!(s->already && s->is_booked)) /* another's figure, which we do not know */
         settled_keep(settlements, &s->record);
     if (s->journalled && --settlements->journalled == 0 && !settlements->journal_is_torn)
         journal_empty(settlements->journal);
@@ -257,5 +232,5 @@ static void replay_line(struct span line, void *context)
     s = begin(settlements, &record);
     s->journalled = true;
     settlements->journalled++;
-    round_join(s);
+    parcel_join(s, SETTLE_SOON);
 }

@@ -7,9 +7,10 @@
  * them. When a try fails the settlement is written to the journal, so that it outlives this process; the next one on the
  * same directory takes it up.
  *
- * Settlements leave in rounds: what ended within ROUND_MS is one write, and one call of the books. Who is near a limit is
- * charged at once, and settlements_hurry charges a user's before anything is asked about what is left to that user. Only
- * so many are asked at once: what an outage left behind drains without being in anybody's way.
+ * Settlements leave in rounds: what a user ended within ROUND_MS (LATER_MS for who has many) is charged in one call, and so
+ * it is forgotten; the books take what all users ended. Who is near a limit is charged at once, and settlements_hurry charges
+ * a user's before anything is asked about what is left to that user. Only so many are asked at once: what an outage left
+ * behind drains without being in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
@@ -24,13 +25,14 @@
 #ifndef KEYTURN_FLOW_SETTLEMENT_H
 #define KEYTURN_FLOW_SETTLEMENT_H
 
+#include "base/map.h"
 #include "io/deadline.h"
 #include "io/journal.h"
 #include "store/books.h"
 
 struct flow;
 
-enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2 };
+enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2, LATER_MS = 50 };
 
 /* Lines of the journal: acknowledged just now, and before that; and those that are to be asked again. */
 struct settled_lines {
@@ -42,9 +44,11 @@ struct settled_lines {
 
 /* What waits for the next round, by what is to be asked, and what is asked. A round that failed makes the next one wait. */
 struct settlement_round {
-    struct list to_charge, to_book, to_forget;
-    struct list batches; /* calls of the books */
-    size_t to_charge_count, asked, batch_count;
+    struct list ready;              /* batches to be charged */
+    struct list to_book, to_forget; /* settlements */
+    struct list asking;             /* batches */
+    size_t asked,
+        book_count; /* of asking: settlements to be charged or forgotten; calls of the books */
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;
@@ -58,16 +62,20 @@ struct settlements {
     struct list under_way;
     size_t count, journalled;
     bool journal_is_torn; /* it has lines nobody can read: it is kept for people */
+    struct map parcels;   /* by user: what is to be charged */
+    struct deadline_class soon, later;
     struct settlement_round round;
     struct settled_lines settled;
 };
 
 enum settle_when {
-    SETTLE_SOON, /* with the next round */
-    SETTLE_NOW   /* somebody waits for what it gives back */
+    SETTLE_NOW,  /* somebody waits for what it gives back */
+    SETTLE_SOON, /* within ROUND_MS */
+    SETTLE_LATER /* within LATER_MS, together with the user's next ones: there will be some */
 };
 
-void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal);
+void settlements_open(struct settlements *settlements, struct flow *flow, struct journal *journal,
+                      const uint64_t map_seed[2]);
 /* Takes up what an earlier process left in the journal. */
 void settlements_replay(struct settlements *settlements);
 void settlements_close(struct settlements *settlements); /* what is under way is in the journal */
@@ -76,8 +84,7 @@ void settlement_begin(struct settlements *settlements, const struct settlement_r
 /* What was charged by somebody who did not live to book it. */
 void settlement_begin_charged(struct settlements *settlements,
                               const struct settlement_record *record);
-/* The user's settlements that wait for a round are charged now: what is asked next finds them done. Not those that an
- * outage left behind. */
+/* The user's settlements that wait for company are charged now: what is asked next finds them done. Not during an outage. */
 void settlements_hurry(struct settlements *settlements, struct span user);
 /* How long the link to Redis has been up without a break. */
 uint64_t settlements_up_for_ms(const struct settlements *settlements);

@@ -1,4 +1,4 @@
-/* What ended at about the same time leaves together: one write, and for the books one call. */
+/* What is asked in one call, and how much is asked at once. */
 #include "base/alloc.h"
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
@@ -14,33 +14,41 @@ enum {
     PAUSE_LAST_MS = 2000
 };
 
-struct batch {
-    struct list link; /* round->batches */
-    struct turn turn;
-    struct book book;
-    size_t count;
-    struct settlement *settlements[BOOK_BATCH_MAX]; /* borrowed: they wait for it */
-};
-
-static struct list *list_of(struct settlement *s);
 static void on_round_turn(struct turn *turn);
 static void arm(struct settlements *settlements);
-static void charge_some(struct settlement_round *round);
-static void charge(struct settlement *s);
-static void forget_some(struct settlements *settlements);
+static void charge_some(struct settlements *settlements);
 static void book_some(struct settlements *settlements);
-static void book_batch(struct settlements *settlements);
-static bool fits(const struct batch *batch, const struct settlement *s);
+static void forget_some(struct settlements *settlements);
+static struct batch *gather(struct settlements *settlements, struct list *list,
+                            enum settlement_at at);
+static void ask(struct batch *batch);
+static void ask_charge(struct batch *batch);
+static void ask_book(struct batch *batch);
+static void ask_forget(struct batch *batch);
 static void on_batch_turn(struct turn *turn);
+static void got_charge(struct batch *batch);
+static void got_book(struct batch *batch);
+static void got_forget(struct batch *batch);
+static void answered(struct settlements *settlements, enum store_end end);
+
+static const struct {
+    size_t most;
+    void (*ask)(struct batch *batch);
+    void (*got)(struct batch *batch);
+} kinds[] = {
+    [AT_CHARGE] = {SETTLE_BATCH_MAX, ask_charge, got_charge},
+    [AT_BOOK] = {BOOK_BATCH_MAX, ask_book, got_book},
+    [AT_FORGET] = {SETTLE_BATCH_MAX, ask_forget, got_forget},
+};
 
 void round_open(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    list_init(&round->to_charge);
+    list_init(&round->ready);
     list_init(&round->to_book);
     list_init(&round->to_forget);
-    list_init(&round->batches);
+    list_init(&round->asking);
     turn_init(&round->turn, on_round_turn);
     deadline_class_open(&round->rounds, settlements->flow->loop, ROUND_MS);
     deadline_init(&round->due, &round->turn);
@@ -50,9 +58,9 @@ void round_close(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    LIST_EACH (node, &round->batches) {
+    list_take_all(&round->asking, &round->ready);
+    LIST_EACH (node, &round->asking) {
         struct batch *batch = container_of(node, struct batch, link);
-        assert(!store_call_is_open(&batch->book.call));
         turn_cancel(&batch->turn);
         list_remove(&batch->link);
         must_free(batch);
@@ -66,16 +74,22 @@ void round_join(struct settlement *s)
 {
     struct settlement_round *round = &s->settlements->round;
 
-    list_append(list_of(s), &s->gather);
-    round->to_charge_count += s->at == AT_CHARGE;
+    assert(s->at != AT_CHARGE);
+    list_append(s->at == AT_BOOK ? &round->to_book : &round->to_forget, &s->gather);
     arm(s->settlements);
 }
 
-void round_answered(struct settlements *settlements, enum store_end end)
+void round_charge(struct batch *batch, enum settle_when when)
 {
-    struct settlement_round *round = &settlements->round;
+    struct settlements *settlements = batch->settlements;
 
-    round->failed = end == STORE_DOWN || end == STORE_UNKNOWN;
+    list_append(&settlements->round.ready, &batch->link);
+    if (when == SETTLE_NOW) {
+        ask(batch);
+        return;
+    }
+    if (!round_is_troubled(settlements))
+        charge_some(settlements);
     arm(settlements);
 }
 
@@ -89,23 +103,50 @@ void round_resume(struct settlements *settlements)
     arm(settlements);
 }
 
-void settlements_hurry(struct settlements *settlements, struct span user)
+bool round_is_troubled(const struct settlements *settlements)
 {
-    struct settlement_round *round = &settlements->round;
+    return settlements->round.failures > 0 || settlements->round.failed;
+}
 
-    if (round->failures || round->to_charge_count > ASKED_MAX)
-        return;
-    LIST_EACH (node, &round->to_charge) {
-        struct settlement *s = container_of(node, struct settlement, gather);
-        if (span_equal(span_of(s->record.user), user))
-            charge(s);
+struct batch *batch_new(struct settlements *settlements, enum settlement_at at)
+{
+    struct batch *batch = must_alloc(sizeof(*batch));
+
+    batch->settlements = settlements;
+    batch->at = at;
+    turn_init(&batch->turn, on_batch_turn);
+    return batch;
+}
+
+bool batch_takes(const struct batch *batch, const struct settlement *s)
+{
+    const struct settlement *first = batch->items[0];
+
+    if (batch->count == 0)
+        return true;
+    if (batch->count == kinds[batch->at].most || first->alone || s->alone)
+        return false;
+    switch (batch->at) {
+    case AT_CHARGE:
+        return settlements_go_together(&first->record, &s->record);
+    case AT_BOOK:
+        return strcmp(first->record.day, s->record.day) == 0;
+    case AT_FORGET:
+        break;
     }
+    return strcmp(first->record.user, s->record.user) == 0;
+}
+
+void batch_add(struct batch *batch, struct settlement *s)
+{
+    assert(batch_takes(batch, s));
+    batch->items[batch->count++] = s;
 }
 
 static void arm(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
-    bool waits = !list_is_empty(&round->to_charge) || !list_is_empty(&round->to_book) ||
+    bool waits = !list_is_empty(&round->ready) || !list_is_empty(&round->to_book) ||
                  !list_is_empty(&round->to_forget);
 
     if (!waits || deadline_is_set(&round->due) || round->due.passed)
@@ -118,21 +159,6 @@ static void arm(struct settlements *settlements)
         deadline_join(&round->rounds, &round->due);
 }
 
-static struct list *list_of(struct settlement *s)
-{
-    struct settlement_round *round = &s->settlements->round;
-
-    switch (s->at) {
-    case AT_CHARGE:
-        return &round->to_charge;
-    case AT_BOOK:
-        return &round->to_book;
-    case AT_FORGET:
-        break;
-    }
-    return &round->to_forget;
-}
-
 static void on_round_turn(struct turn *turn)
 {
     struct settlement_round *round = container_of(turn, struct settlement_round, turn);
@@ -143,89 +169,144 @@ static void on_round_turn(struct turn *turn)
                       : round->failures < FAILURES_MAX ? round->failures + 1
                                                        : FAILURES_MAX;
     round->failed = false;
-    charge_some(round);
+    charge_some(settlements);
     book_some(settlements);
     forget_some(settlements);
 }
 
 /* What is left waits for an answer. */
-static void charge_some(struct settlement_round *round)
-{
-    struct list *first;
-
-    while (round->asked < ASKED_MAX && (first = list_first(&round->to_charge)))
-        charge(container_of(first, struct settlement, gather));
-}
-
-static void charge(struct settlement *s)
-{
-    list_remove(&s->gather);
-    s->settlements->round.to_charge_count--;
-    settlement_charge(s);
-}
-
-static void forget_some(struct settlements *settlements)
+static void charge_some(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
     struct list *first;
 
-    while (round->asked < ASKED_MAX && (first = list_first(&round->to_forget))) {
-        struct settlement *s = container_of(first, struct settlement, gather);
-        list_remove(first);
-        round->asked++;
-        quota_forget_settled(settlements->flow->store, &s->forget, span_of(s->record.user),
-                             span_of(s->record.request_id), &s->turn);
-    }
+    while (round->asked < ASKED_MAX && (first = list_first(&round->ready)))
+        ask(container_of(first, struct batch, link));
 }
 
 static void book_some(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    while (round->batch_count < BATCHES_MAX && !list_is_empty(&round->to_book))
-        book_batch(settlements);
+    while (round->book_count < BATCHES_MAX && !list_is_empty(&round->to_book))
+        ask(gather(settlements, &round->to_book, AT_BOOK));
 }
 
-/* Those of the first one's day. */
-static void book_batch(struct settlements *settlements)
+static void forget_some(struct settlements *settlements)
 {
-    struct batch *batch = must_alloc(sizeof(*batch));
+    struct settlement_round *round = &settlements->round;
+
+    while (round->asked < ASKED_MAX && !list_is_empty(&round->to_forget))
+        ask(gather(settlements, &round->to_forget, AT_FORGET));
+}
+
+/* The first and those behind it that go with it: of one user they came together. */
+static struct batch *gather(struct settlements *settlements, struct list *list,
+                            enum settlement_at at)
+{
+    struct batch *batch = batch_new(settlements, at);
+
+    LIST_EACH (node, list) {
+        struct settlement *s = container_of(node, struct settlement, gather);
+        if (!batch_takes(batch, s))
+            break;
+        list_remove(&s->gather);
+        batch_add(batch, s);
+    }
+    list_append(&settlements->round.asking, &batch->link);
+    return batch;
+}
+
+static void ask(struct batch *batch)
+{
+    struct settlement_round *round = &batch->settlements->round;
+
+    list_remove(&batch->link);
+    list_append(&round->asking, &batch->link);
+    if (batch->at == AT_BOOK)
+        round->book_count++;
+    else
+        round->asked += batch->count;
+    kinds[batch->at].ask(batch);
+}
+
+static void ask_charge(struct batch *batch)
+{
+    struct settlement_record *records[SETTLE_BATCH_MAX];
+
+    for (size_t i = 0; i < batch->count; i++)
+        records[i] = &batch->items[i]->record;
+    quota_settle(batch->settlements->flow->store, &batch->ask.settle, records, batch->count,
+                 &batch->turn);
+}
+
+static void ask_book(struct batch *batch)
+{
     const struct settlement_record *records[BOOK_BATCH_MAX];
 
-    LIST_EACH (node, &settlements->round.to_book) {
-        struct settlement *s = container_of(node, struct settlement, gather);
-        if (batch->count == BOOK_BATCH_MAX || (batch->count && batch->settlements[0]->alone))
-            break;
-        if (!fits(batch, s))
-            continue;
-        list_remove(&s->gather);
-        records[batch->count] = &s->record;
-        batch->settlements[batch->count++] = s;
-    }
-    turn_init(&batch->turn, on_batch_turn);
-    list_append(&settlements->round.batches, &batch->link);
-    settlements->round.batch_count++;
-    book_settlements(settlements->flow->store, &batch->book, records, batch->count, &batch->turn);
+    for (size_t i = 0; i < batch->count; i++)
+        records[i] = &batch->items[i]->record;
+    book_settlements(batch->settlements->flow->store, &batch->ask.book, records, batch->count,
+                     &batch->turn);
 }
 
-static bool fits(const struct batch *batch, const struct settlement *s)
+static void ask_forget(struct batch *batch)
 {
-    const struct settlement *first = batch->settlements[0];
+    struct span ids[SETTLE_BATCH_MAX];
 
-    return batch->count == 0 || (!s->alone && strcmp(first->record.day, s->record.day) == 0);
+    for (size_t i = 0; i < batch->count; i++)
+        ids[i] = span_of(batch->items[i]->record.request_id);
+    quota_forget_settled(batch->settlements->flow->store, &batch->ask.forget,
+                         span_of(batch->items[0]->record.user), ids, batch->count, &batch->turn);
 }
 
 static void on_batch_turn(struct turn *turn)
 {
     struct batch *batch = container_of(turn, struct batch, turn);
-    struct settlements *settlements = batch->settlements[0]->settlements;
+    struct settlement_round *round = &batch->settlements->round;
 
-    if (store_call_is_open(&batch->book.call))
-        return;
     list_remove(&batch->link);
-    settlements->round.batch_count--;
-    round_answered(settlements, batch->book.call.end);
-    for (size_t i = 0; i < batch->count; i++)
-        settlement_booked(batch->settlements[i], batch->book.call.end);
+    if (batch->at == AT_BOOK)
+        round->book_count--;
+    else
+        round->asked -= batch->count;
+    kinds[batch->at].got(batch);
     must_free(batch);
+}
+
+static void got_charge(struct batch *batch)
+{
+    enum store_end end = batch->ask.settle.call.end;
+
+    answered(batch->settlements, end);
+    for (size_t i = 0; i < batch->count; i++)
+        settlement_charged(batch->items[i], end, &batch->ask.settle.items[i]);
+}
+
+static void got_book(struct batch *batch)
+{
+    enum store_end end = batch->ask.book.call.end;
+
+    answered(batch->settlements, end);
+    for (size_t i = 0; i < batch->count; i++)
+        settlement_booked(batch->items[i], end);
+}
+
+static void got_forget(struct batch *batch)
+{
+    enum store_end end = batch->ask.forget.call.end;
+
+    answered(batch->settlements, end);
+    for (size_t i = 0; i < batch->count; i++)
+        settlement_forgotten(batch->items[i], end);
+}
+
+static void answered(struct settlements *settlements, enum store_end end)
+{
+    struct settlement_round *round = &settlements->round;
+
+    round->failed = end == STORE_DOWN || end == STORE_UNKNOWN;
+    if (!round_is_troubled(settlements))
+        charge_some(settlements);
+    arm(settlements);
 }

@@ -6,29 +6,53 @@
 
 struct settlement {
     struct list link;   /* settlements->under_way */
-    struct list gather; /* a list of the round */
+    struct list gather; /* round->to_book or to_forget */
     struct turn turn;
     struct settlements *settlements; /* borrowed */
     struct settlement_record record;
-    enum { AT_CHARGE, AT_BOOK, AT_FORGET } at;
-    struct settle settle;
-    struct settled_forget forget;
+    enum settlement_at { AT_CHARGE, AT_BOOK, AT_FORGET } at;
     struct settlement_wait *wait; /* borrowed; NULL: nobody waits */
     struct deadline pause;
     unsigned tries;
-    bool charged, already, journalled;
+    bool charged, already, is_booked, journalled;
     bool alone; /* Redis has what we cannot read, perhaps for it alone */
 };
 
-/* In settlement.c. */
-void settlement_charge(struct settlement *settlement);
+/* Several that are asked in one call; those that are charged together go together in it. */
+struct batch {
+    struct list link; /* round->ready, then round->asking */
+    struct turn turn;
+    struct settlements *settlements; /* borrowed */
+    enum settlement_at at;
+    size_t count;
+    struct settlement *items[BOOK_BATCH_MAX]; /* borrowed: they wait for it */
+    union {
+        struct settle settle;
+        struct book book;
+        struct settled_forget forget;
+    } ask;
+};
+
+/* In settlement.c: what was asked for it is answered. */
+void settlement_charged(struct settlement *settlement, enum store_end end,
+                        const struct settled *settled);
 void settlement_booked(struct settlement *settlement, enum store_end end);
+void settlement_forgotten(struct settlement *settlement, enum store_end end);
 
 /* In settlement_round.c. */
 void round_open(struct settlements *settlements);
 void round_close(struct settlements *settlements);
-void round_join(struct settlement *settlement); /* where it belongs by what it is at */
-void round_answered(struct settlements *settlements, enum store_end end);
-void round_resume(struct settlements *settlements); /* the link is back */
+void round_join(struct settlement *settlement);                /* to be booked or forgotten */
+void round_charge(struct batch *batch, enum settle_when when); /* takes it */
+void round_resume(struct settlements *settlements);            /* the link is back */
+bool round_is_troubled(const struct settlements *settlements);
+struct batch *batch_new(struct settlements *settlements, enum settlement_at at);
+bool batch_takes(const struct batch *batch, const struct settlement *settlement);
+void batch_add(struct batch *batch, struct settlement *settlement);
+
+/* In settlement_parcel.c: to be charged, with others of the same user. */
+void parcels_open(struct settlements *settlements, const uint64_t map_seed[2]);
+void parcels_close(struct settlements *settlements);
+void parcel_join(struct settlement *settlement, enum settle_when when);
 
 #endif

@@ -3,11 +3,15 @@
 #include "base/alloc.h"
 #include "domain/credential.h"
 
+enum { COUNTED_MS = 500 };
+
 struct entry {
     struct map_entry by_user;
     struct list by_age;
     const struct tier *tier; /* borrowed from the configuration */
     uint64_t note_after_ms, look_after_ms;
+    uint64_t counted_ms; /* since when requests are counted */
+    unsigned count, count_before;
     char user[USER_ID_MAX + 1];
 };
 
@@ -51,6 +55,23 @@ void tier_memory_set(struct tier_memory *memory, struct span user, const struct 
         list_append(&memory->by_age, &entry->by_age);
     }
     entry->tier = tier;
+}
+
+unsigned tier_memory_count(struct tier_memory *memory, struct span user, uint64_t now_ms)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    uint64_t age_ms = entry ? now_ms - entry->counted_ms : 0;
+
+    if (!entry)
+        return 0;
+    if (age_ms >= COUNTED_MS) {
+        entry->count_before = age_ms < 2 * COUNTED_MS ? entry->count : 0;
+        entry->count = 0;
+        entry->counted_ms = now_ms;
+    }
+    entry->count++;
+    return entry->count + entry->count_before;
 }
 
 bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now_ms,

@@ -1,5 +1,6 @@
 /* tier_memory.h: which tier each user had last, so that admission can ask with the right limits in one call. A wrong
- * guess costs one more call (the script says which tier it is), never a wrong answer.
+ * guess costs one more call (the script says which tier it is), never a wrong answer. And how many requests each user sent
+ * lately.
  *
  * Owns      its entries, at most cache_max; the oldest goes first.
  */
@@ -20,6 +21,10 @@ void tier_memory_open(struct tier_memory *memory, size_t entries_max, const uint
 void tier_memory_close(struct tier_memory *memory);
 const struct tier *tier_memory_find(const struct tier_memory *memory, struct span user);
 void tier_memory_set(struct tier_memory *memory, struct span user, const struct tier *tier);
+
+/* A request came. So many came within the last half second to whole second, this one included; 0: the user is not
+ * remembered. */
+unsigned tier_memory_count(struct tier_memory *memory, struct span user, uint64_t now_ms);
 
 /* Whether something is due for this user now; then not again for every_ms. A user not remembered is always due. */
 bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now_ms,

@@ -24,15 +24,11 @@ static const char *const verdicts[] = {
 static void extend_send(struct store *store, struct quota_extend *extend, struct span user,
                         struct span request_id, int64_t lease_ms, struct span generation_id,
                         int64_t key_version, bool message_given_back, struct turn *wake);
-static struct span line_of(struct span text, char ret_line[METER_TEXT_MAX]);
 static void add_limits(struct store_args *args, const struct tier *tier);
 static bool read_admission(struct store_call *call, const struct redis_reply *reply);
 static bool read_window(const struct redis_reply *reply, enum admit_item item, int64_t admitted_ms,
                         struct period *period);
 static bool read_extended(struct store_call *call, const struct redis_reply *reply);
-static bool read_settled(struct store_call *call, const struct redis_reply *reply);
-static bool read_unbooked(struct span text, struct settle *settle);
-static bool read_forgotten(struct store_call *call, const struct redis_reply *reply);
 
 int64_t quota_amount(int64_t nano_usd)
 {
@@ -47,8 +43,9 @@ void quota_admit(struct store *store, struct admission *admission, const struct 
     assert(request_id_is_fine(ask->request_id));
     admission->budget = period_of(ask->tier->limit_reset, ask->wall_ms);
     admission->day = period_of(LIMIT_RESET_DAILY, ask->wall_ms);
-    quota_admit_send(store, &admission->call, ask, &admission->budget, &admission->day, wake,
-                     read_admission);
+    quota_admit_send(store, &admission->call, ask,
+                     (struct admit_windows){&admission->budget, &admission->day},
+                     (struct later_ids){0}, wake, read_admission);
 }
 
 void quota_extend(struct store *store, struct quota_extend *extend, struct span user,
@@ -85,50 +82,6 @@ static void extend_send(struct store *store, struct quota_extend *extend, struct
               keys.count);
 }
 
-/* lua/settle.lua */
-void quota_settle(struct store *store, struct settle *settle, struct settlement_record *record,
-                  struct turn *wake)
-{
-    struct quota_keys keys = {.user = span_of(record->user)};
-    struct span day = span_of(record->day);
-    char model[METER_TEXT_MAX];
-    struct store_args args;
-
-    assert(request_id_is_fine(span_of(record->request_id)));
-    settle->record = record;
-    quota_key_add(&keys, STORE_KEY_ACCOUNT);
-    quota_key_add_window(&keys, STORE_KEY_SETTLED, day);
-    quota_key_add_window(&keys, STORE_KEY_USAGE, span_first(day, strlen("2026-11")));
-    args_begin(&args, store);
-    args_add(&args, span_of(record->request_id));
-    args_add(&args, span_of(record->budget_period));
-    args_add(&args, day);
-    args_add(&args, line_of(span_of(record->model), model));
-    args_add_number(&args, quota_amount(record->cost_nano_usd));
-    args_add_number(&args, record->delivered);
-    args_add_number(&args, record->prompt_tokens);
-    args_add_number(&args, record->cached_tokens);
-    args_add_number(&args, record->completion_tokens);
-    args_add_number(&args, record->reasoning_tokens);
-    args_add_number(&args, record->key_version);
-    args_add(&args, span_of(record->tier));
-    args_add_number(&args, record->finished_ms);
-    args_add(&args, span_of(cost_source_name(record->source)));
-    args_add_number(&args, store_is_another_day(store, day));
-    args_send(&args, store, &settle->call, wake, read_settled, SCRIPT_settle, keys.names,
-              keys.count);
-}
-
-void quota_forget_settled(struct store *store, struct settled_forget *forget, struct span user,
-                          struct span request_id, struct turn *wake)
-{
-    char name[STORE_KEY_MAX];
-    const struct span words[] = {SPAN("HDEL"), store_key_name(STORE_KEY_ACCOUNT, user, name),
-                                 request_id};
-
-    store_ask(store, &forget->call, wake, read_forgotten, words, sizeof(words) / sizeof(*words));
-}
-
 void quota_key_add(struct quota_keys *keys, enum store_key key)
 {
     assert(keys->count < QUOTA_KEYS_MAX);
@@ -145,10 +98,11 @@ void quota_key_add_window(struct quota_keys *keys, enum store_key key, struct sp
 }
 
 void quota_admit_send(struct store *store, struct store_call *call, const struct admit_ask *ask,
-                      const struct period *budget, const struct period *day, struct turn *wake,
+                      struct admit_windows windows, struct later_ids later, struct turn *wake,
                       bool (*read)(struct store_call *call, const struct redis_reply *reply))
 {
     struct quota_keys keys = {.user = ask->user};
+    const struct period *budget = windows.budget, *day = windows.day;
     int64_t hold = quota_amount(ask->hold_nano_usd), least = quota_amount(ask->least_nano_usd);
     char model[METER_TEXT_MAX];
     struct store_args args;
@@ -160,7 +114,7 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
     args_add(&args, ask->request_id);
     args_add(&args, ask->holder);
     args_add(&args, span_of(ask->tier->name));
-    args_add(&args, line_of(ask->model, model));
+    args_add(&args, quota_line(ask->model, model));
     args_add(&args, span_of(budget->name));
     args_add(&args, span_of(day->name));
     args_add_number(&args, day->starts_ms);
@@ -169,11 +123,12 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
     args_add_number(&args, ask->lease_ms);
     args_add_number(&args, (ask->make_user ? MAKE_USER : 0) + (ask->is_message ? IS_MESSAGE : 0));
     add_limits(&args, ask->tier);
+    for (size_t i = 0; i < later.count; i++)
+        args_add(&args, later.items[i]);
     args_send(&args, store, call, wake, read, SCRIPT_admit, keys.names, keys.count);
 }
 
-/* A hold's texts are lines. */
-static struct span line_of(struct span text, char ret_line[METER_TEXT_MAX])
+struct span quota_line(struct span text, char ret_line[METER_TEXT_MAX])
 {
     struct span line = span_first(text, METER_TEXT_MAX);
 
@@ -251,6 +206,26 @@ bool quota_view_read(const struct redis_reply *reply, int64_t now_ms, struct quo
     return true;
 }
 
+void quota_change_add(struct quota_change *change, const struct quota_change *more)
+{
+    change->spent_nano_usd += more->spent_nano_usd;
+    change->held_nano_usd += more->held_nano_usd;
+    change->messages += more->messages;
+    change->requests += more->requests;
+    change->active += more->active;
+}
+
+void quota_view_change(struct quota_view *view, const struct quota_change *change)
+{
+    view->spent_nano_usd += change->spent_nano_usd;
+    view->held_nano_usd += change->held_nano_usd;
+    view->messages_used += change->messages;
+    view->requests_used += change->requests;
+    view->active += change->active;
+    quota_rest(view->limit_nano_usd, view->spent_nano_usd, view->held_nano_usd,
+               &view->debt_nano_usd, &view->remaining_nano_usd);
+}
+
 void quota_rest(int64_t limit, int64_t spent, int64_t held, int64_t *ret_debt,
                 int64_t *ret_remaining)
 {
@@ -264,37 +239,4 @@ static bool read_extended(struct store_call *call, const struct redis_reply *rep
 {
     container_of(call, struct quota_extend, call)->alive = field_flag(reply, "alive");
     return redis_reply_kind(reply) == REDIS_LIST;
-}
-
-/* 0, the limit, spent, held; or 1 and what is not booked yet */
-static bool read_settled(struct store_call *call, const struct redis_reply *reply)
-{
-    struct settle *settle = container_of(call, struct settle, call);
-    int64_t already, limit = UNLIMITED, spent = 0, held = 0;
-
-    if (!item_number(reply, 0, &already))
-        return false;
-    settle->already = already == 1;
-    settle->is_booked = false;
-    quota_rest(limit, spent, held, &settle->debt_nano_usd, &settle->remaining_nano_usd);
-    if (settle->already)
-        return read_unbooked(redis_reply_text(redis_reply_item(reply, 1)), settle);
-    if (!item_number(reply, 1, &limit) || !item_number(reply, 2, &spent) ||
-        !item_number(reply, 3, &held))
-        return false;
-    quota_rest(limit, spent, held, &settle->debt_nano_usd, &settle->remaining_nano_usd);
-    return true;
-}
-
-/* "": nothing is left to be booked. */
-static bool read_unbooked(struct span text, struct settle *settle)
-{
-    settle->is_booked = text.at && text.size == 0;
-    return text.at && (settle->is_booked || quota_unbooked_read(text, settle->record));
-}
-
-static bool read_forgotten(struct store_call *call, const struct redis_reply *reply)
-{
-    (void)call;
-    return redis_reply_kind(reply) == REDIS_NUMBER;
 }

@@ -3,6 +3,7 @@
  *     admit    status, tier, minute, day, budget and concurrency together; takes the hold or says which axis refused (of
  *              several the one that takes longest to go away) and everything the reply needs. Refused requests change
  *              and count nothing. Idempotent by request id while the hold lives; after that the answer is ADMIT_OVER.
+ *     ahead    holds for requests that will come, taken and given back, for who sends many a second.
  *     extend   a running request's lease goes on.
  *     settle   the full actual cost, even above the cap; the message counts or is given back. Idempotent by request id,
  *              before and after the lease ran out. What is settled stands in the account until it is in the books.
@@ -31,8 +32,8 @@
  *           taken as that much), what a user spent and holds in a window at most eight million dollars, and what one
  *           key costs in its life as much: sums stay below 2^53, which Lua counts exactly.
  * Fails     as store.h; an admission that is STORE_UNKNOWN may have taken the hold: settle it with cost 0.
- * Source    design 5.1; reliability D17 to D19; peers 3.2; docs/decisions/013, 019; lua/admit.lua, extend.lua,
- *           settle.lua, expire.lua, billed.lua
+ * Source    design 5.1; reliability D17 to D19; peers 3.2; docs/decisions/013, 019, 020; lua/admit.lua,
+ *           give_back.lua, extend.lua, settle.lua, expire.lua, billed.lua
  */
 #ifndef KEYTURN_STORE_QUOTA_H
 #define KEYTURN_STORE_QUOTA_H
@@ -82,6 +83,13 @@ struct quota_view {
     int64_t budget_resets_ms, day_resets_ms, minute_resets_ms;
 };
 
+/* What came since a view was told. */
+struct quota_change {
+    int64_t spent_nano_usd, held_nano_usd, messages, requests, active;
+};
+void quota_change_add(struct quota_change *change, const struct quota_change *more);
+void quota_view_change(struct quota_view *view, const struct quota_change *change);
+
 struct admission {
     struct store_call call;
     enum admit_verdict verdict;
@@ -94,6 +102,28 @@ struct admission {
 };
 void quota_admit(struct store *store, struct admission *admission, const struct admit_ask *ask,
                  struct turn *wake);
+
+/* Holds for requests that will come, under ids they will have; a request that has one need not ask. They are as good as
+ * any: live for ask->lease_ms, counted on every axis, reconciled when nobody settles them. Fewer than asked for, or none,
+ * where they would be more than an eighth of what is left on some axis, and for a user who is not there, disabled or of
+ * another tier. ask->request_id is SPAN_NONE. */
+enum { AHEAD_MAX = 16 };
+struct quota_ahead {
+    struct store_call call;
+    size_t asked, taken; /* those with the first ids */
+    int64_t now_ms;
+    struct quota_view view; /* with what was taken */
+    struct period budget, day;
+};
+void quota_take_ahead(struct store *store, struct quota_ahead *ahead, const struct admit_ask *ask,
+                      const struct span *ids, size_t count, struct turn *wake);
+
+/* No request used them: as if they had never been taken. Those that are not there do no harm. */
+struct quota_give_back {
+    struct store_call call;
+};
+void quota_give_back(struct store *store, struct quota_give_back *back, struct span user,
+                     const struct span *ids, size_t count, struct turn *wake);
 
 struct quota_extend {
     struct store_call call;
@@ -133,23 +163,30 @@ struct settlement_record {
     bool delivered; /* the message counts */
 };
 
-struct settle {
-    struct store_call call;
+/* Several of one user in one call, if they settle together: their sums are read and written once. */
+enum { SETTLE_BATCH_MAX = 16 };
+struct settled {
     struct settlement_record *record; /* borrowed */
     /* It had been settled before: nothing changed. *record is then what was settled, or else it is booked, too. */
     bool already, is_booked;
-    int64_t debt_nano_usd,
-        remaining_nano_usd; /* by the limit at admission; 0 and -1 when it is not known */
+    int64_t debt_nano_usd, remaining_nano_usd; /* by the limit at admission; 0 and -1: not known */
 };
-void quota_settle(struct store *store, struct settle *settle, struct settlement_record *record,
-                  struct turn *wake);
+struct settle {
+    struct store_call call;
+    size_t count;
+    struct settled items[SETTLE_BATCH_MAX];
+};
+/* Same user, windows and key. */
+bool settlements_go_together(const struct settlement_record *a, const struct settlement_record *b);
+void quota_settle(struct store *store, struct settle *settle,
+                  struct settlement_record *const *records, size_t count, struct turn *wake);
 
-/* It is booked. */
+/* They are booked. */
 struct settled_forget {
     struct store_call call;
 };
 void quota_forget_settled(struct store *store, struct settled_forget *forget, struct span user,
-                          struct span request_id, struct turn *wake);
+                          const struct span *request_ids, size_t count, struct turn *wake);
 
 /* Holds of a user whose lease ran out, now unconfirmed. */
 enum { EXPIRED_PAGE = 16 };
@@ -159,6 +196,7 @@ struct expired_hold {
     char budget_period[PERIOD_NAME_SIZE], day[PERIOD_NAME_SIZE], tier[TIER_NAME_MAX + 1];
     int64_t amount_nano_usd, taken_ms, expired_ms;
     int64_t key_version; /* 0: nobody told it, or it ran on the shared key */
+    bool ahead;          /* taken ahead, and nobody told of a request that used it */
 };
 struct quota_expire {
     struct store_call call;

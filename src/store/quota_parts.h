@@ -1,4 +1,4 @@
-/* quota_parts.h: keys and answers that quota.c and quota_read.c share. For these two files. */
+/* quota_parts.h: keys and answers that the files quota*.c share. */
 #ifndef KEYTURN_STORE_QUOTA_PARTS_H
 #define KEYTURN_STORE_QUOTA_PARTS_H
 
@@ -18,10 +18,20 @@ struct quota_keys {
 void quota_key_add(struct quota_keys *keys, enum store_key key);
 void quota_key_add_window(struct quota_keys *keys, enum store_key key, struct span window);
 
-/* lua/admit.lua's keys and arguments; an ask without a request id only looks. */
+/* lua/admit.lua's keys and arguments; an ask without a request id only looks, and takes holds for those that come later. */
+struct admit_windows {
+    const struct period *budget, *day;
+};
+struct later_ids {
+    const struct span *items;
+    size_t count;
+};
 void quota_admit_send(struct store *store, struct store_call *call, const struct admit_ask *ask,
-                      const struct period *budget, const struct period *day, struct turn *wake,
+                      struct admit_windows windows, struct later_ids later, struct turn *wake,
                       bool (*read)(struct store_call *call, const struct redis_reply *reply));
+
+/* A hold's texts are lines. */
+struct span quota_line(struct span text, char ret_line[METER_TEXT_MAX]);
 
 /* What lua/settle.lua left in the account, until it is booked: over the user and the request id that are there. */
 bool quota_unbooked_read(struct span text, struct settlement_record *record);
@@ -45,7 +55,8 @@ enum admit_item {
     ADMIT_ITEM_REQUESTS_LIMIT,
     ADMIT_ITEM_REQUESTS,
     ADMIT_ITEM_ACTIVE_LIMIT,
-    ADMIT_ITEM_ACTIVE
+    ADMIT_ITEM_ACTIVE,
+    ADMIT_ITEM_LATER
 };
 
 /* All of the view but when budget and day end: the asker knows that. */

@@ -26,7 +26,8 @@ void quota_look(struct store *store, struct quota_look *look, struct span user,
 
     look->view.budget_resets_ms = budget.ends_ms;
     look->view.day_resets_ms = day.ends_ms;
-    quota_admit_send(store, &look->call, &ask, &budget, &day, wake, read_look);
+    quota_admit_send(store, &look->call, &ask, (struct admit_windows){&budget, &day},
+                     (struct later_ids){0}, wake, read_look);
 }
 
 /* lua/expire.lua */
@@ -156,6 +157,7 @@ static bool read_unbooked_list(const struct redis_reply *list, struct quota_expi
 
 static bool read_hold(const struct redis_reply *reply, struct expired_hold *hold)
 {
+    hold->ahead = field_flag(reply, "ahead");
     return field_text(reply, "request_id", hold->request_id, sizeof(hold->request_id)) &&
            field_text(reply, "generation", hold->generation_id, sizeof(hold->generation_id)) &&
            field_text(reply, "model", hold->model, sizeof(hold->model)) &&

@@ -19,6 +19,10 @@ static const struct store_key_row rows[] = {
 #undef ROW
 };
 
+#define WATCH_TOKEN "kt:t:"
+#define WATCH_KEY "kt:k:"
+#define WATCH_USER "kt:u:"
+
 static bool between(struct span name, struct span head, struct span tail, struct span *ret_id);
 
 const struct store_key_row *store_key_row(enum store_key key)
@@ -55,14 +59,27 @@ struct span store_window_key_name(enum store_key key, struct span id, struct spa
     return (struct span){ret_name, name.size + window.size};
 }
 
+const char *const *store_watch_prefixes(size_t *ret_count)
+{
+    static const char *const prefixes[] = {WATCH_TOKEN, WATCH_KEY, WATCH_USER};
+
+    *ret_count = sizeof(prefixes) / sizeof(*prefixes);
+    return prefixes;
+}
+
 bool store_key_is_token(struct span name, struct span *ret_token_id)
 {
-    return between(name, SPAN(STORE_WATCH_TOKEN), SPAN(""), ret_token_id);
+    return between(name, SPAN(WATCH_TOKEN), SPAN(""), ret_token_id);
 }
 
 bool store_key_is_key(struct span name, struct span *ret_user)
 {
-    return between(name, SPAN(STORE_WATCH_KEY "{u:"), SPAN("}"), ret_user);
+    return between(name, SPAN(WATCH_KEY "{u:"), SPAN("}"), ret_user);
+}
+
+bool store_key_is_user(struct span name, struct span *ret_user)
+{
+    return between(name, SPAN(WATCH_USER "{u:"), SPAN("}"), ret_user);
 }
 
 /* What stands between head and tail, if there is something. */

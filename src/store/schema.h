@@ -1,7 +1,7 @@
 /* schema.h: every key name in Redis, in one table.
  *
- * All keys of a user bear the hash tag {u:<user>}, so a user lives in one slot. Key records and tokens have prefixes of
- * their own because instances watch exactly these for changes (store/watch prefixes below); counters never match them.
+ * All keys of a user bear the hash tag {u:<user>}, so a user lives in one slot. Users, key records and tokens have prefixes
+ * of their own because instances watch exactly these for changes (store_watch_prefixes); counters never match them.
  *
  * Units     times are unix milliseconds by Redis' own clock, amounts are nano-USD, both as decimal text.
  * Source    design 5.2, 6; docs/store.md describes the fields
@@ -15,8 +15,7 @@
 #define STORE_KEYS(ROW) \
     ROW(META, ONE("kt:meta"), "hash", "deployment, schema, environment, upstream, sealed check") \
     ROW(TOKEN, OF("kt:t:", ""), "hash", "a client token: mac, kid, user, kind, status, times") \
-    ROW(USER, OF("kt:{u:", "}:user"), "hash", \
-        "a user: status, tier, created_at, overrides, boost") \
+    ROW(USER, OF("kt:u:{u:", "}"), "hash", "a user: status, tier, created_at, overrides, boost") \
     ROW(ACCOUNT, OF("kt:{u:", "}:account"), "hash", \
         "open holds and what is to be booked by request id; sums by window; settled costs by " \
         "version of the key") \
@@ -51,7 +50,7 @@ enum store_key {
         STORE_KEY_COUNT
 };
 
-enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 2 };
+enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 3 };
 
 struct store_key_row {
     const char *name;
@@ -66,10 +65,10 @@ struct span store_key_name(enum store_key key, struct span id, char ret_name[STO
 struct span store_window_key_name(enum store_key key, struct span id, struct span window,
                                   char ret_name[STORE_KEY_MAX]);
 
-/* What instances watch, and reading a watched key's name back. */
-#define STORE_WATCH_TOKEN "kt:t:"
-#define STORE_WATCH_KEY "kt:k:"
+/* What instances watch: how the names begin; and reading a watched key's name back. */
+const char *const *store_watch_prefixes(size_t *ret_count);
 bool store_key_is_token(struct span name, struct span *ret_token_id);
 bool store_key_is_key(struct span name, struct span *ret_user);
+bool store_key_is_user(struct span name, struct span *ret_user);
 
 #endif

@@ -9,6 +9,7 @@
 
 #define STORE_SCRIPTS(ROW) \
     ROW(admit) \
+    ROW(give_back) \
     ROW(extend) \
     ROW(settle) \
     ROW(expire) \

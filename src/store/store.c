@@ -35,6 +35,14 @@ void store_on_link(struct store *store, struct turn *turn)
     redis_on_link(store->redis, turn);
 }
 
+void store_watch(struct store *store, struct redis_watch *watch)
+{
+    size_t count;
+    const char *const *prefixes = store_watch_prefixes(&count);
+
+    redis_watch(store->redis, watch, prefixes, count);
+}
+
 const struct redis_script *const *store_scripts(size_t *ret_count)
 {
     *ret_count = STORE_SCRIPT_COUNT;

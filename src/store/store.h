@@ -42,6 +42,9 @@ static inline bool store_call_is_open(const struct store_call *call)
 bool store_is_up(const struct store *store);
 void store_on_link(struct store *store, struct turn *turn);
 
+/* Changes to tokens, keys and users, whoever makes them; which it was: store_key_is_... of the name. */
+void store_watch(struct store *store, struct redis_watch *watch);
+
 /* All scripts of this layer, for redis_open. */
 const struct redis_script *const *store_scripts(size_t *ret_count);
 

@@ -115,13 +115,13 @@ describe('the routes', { concurrency: 3 }, () => {
             assertFault(answer, 404, 'not_found');
             assert.match(answer.json.error.message, /There is no user 'nobody'\. PUT \/admin\/users\/\{id\} makes one/);
         }
-        assert.equal(await world.redis.ask('EXISTS', 'kt:{u:nobody}:user'), 0);
+        assert.equal(await world.redis.ask('EXISTS', 'kt:u:{u:nobody}'), 0);
         const { requests_reset_at: _, ...after } = await seen(admin.get('alice')), { requests_reset_at: __, ...was } = before;
         assert.deepEqual(after, was);
     }));
 
     test('without the admin key nothing is told and nothing done; the data plane has none of it', inWorld({}, async world => {
-        const token = await world.token('alice'), before = await world.redis.ask('HGETALL', 'kt:{u:alice}:user');
+        const token = await world.token('alice'), before = await world.redis.ask('HGETALL', 'kt:u:{u:alice}');
         const routes = [['GET', '/admin/users/alice'], ['PUT', '/admin/users/bob'], ['PATCH', '/admin/users/alice', { status: 'disabled' }],
             ['PUT', '/admin/users/alice/tier', { tier: 'Free' }], ['POST', '/admin/users/alice/boost', { limit_usd: 5, until: soon(60_000) }]];
         for (const [method, path, body] of routes) {
@@ -129,8 +129,8 @@ describe('the routes', { concurrency: 3 }, () => {
                 assertFault(await call(world.one.admin, method, path, { headers, body }), 401, 'invalid_api_key');
             assertFault(await call(world.one.base, method, path, { token: world.adminKey, body }), 404, 'not_found');
         }
-        assert.deepEqual(await world.redis.ask('HGETALL', 'kt:{u:alice}:user'), before);
-        assert.equal(await world.redis.ask('EXISTS', 'kt:{u:bob}:user'), 0);
+        assert.deepEqual(await world.redis.ask('HGETALL', 'kt:u:{u:alice}'), before);
+        assert.equal(await world.redis.ask('EXISTS', 'kt:u:{u:bob}'), 0);
     }));
 
     test('what is not there: 404; another method: 405 with all that are allowed', inWorld({}, async world => {
@@ -204,7 +204,7 @@ describe('the routes', { concurrency: 3 }, () => {
     test('a tier that is no more in the configuration is shown, and can be changed', inWorld({}, async world => {
         const admin = adminOf(world);
         await seen(admin.put('alice', { tier: 'Pro', limit_usd: 3 }));
-        await world.redis.ask('HSET', 'kt:{u:alice}:user', 'tier', 'Gone');
+        await world.redis.ask('HSET', 'kt:u:{u:alice}', 'tier', 'Gone');
         const user = await seen(admin.get('alice'));
         assert.deepEqual([user.tier, user.overrides.limit_usd, user.limit_usd, user.key.kind], ['Gone', 3, undefined, null]);
         assert.match(user.problem, /not in the configuration/);
@@ -344,7 +344,7 @@ describe('the commands', { concurrency: 2 }, () => {
 
     test('what is wrong: a sentence, 2 for the words and 1 for what is refused, and nothing on standard output', inWorld({}, async world => {
         await world.token('alice');
-        const before = await world.redis.ask('HGETALL', 'kt:{u:alice}:user');
+        const before = await world.redis.ask('HGETALL', 'kt:u:{u:alice}');
         const rows = [
             [2, ['user'], /usage: keyturn user show USER/],
             [2, ['user', 'show'], /usage: keyturn user show USER/],
@@ -379,7 +379,7 @@ describe('the commands', { concurrency: 2 }, () => {
         const lost = await world.command(['user', 'show', 'alice'], { env: { KEYTURN_REDIS_URL: `unix://${world.directory}/nowhere.sock` } });
         assert.deepEqual([lost.code, lost.stdout], [1, '']);
         assert.match(lost.stderr, /^keyturn user: Redis does not answer/m);
-        assert.deepEqual(await world.redis.ask('HGETALL', 'kt:{u:alice}:user'), before);
+        assert.deepEqual(await world.redis.ask('HGETALL', 'kt:u:{u:alice}'), before);
         const help = await fine(world, ['--help']);
         for (const words of ['keyturn user      show USER', 'keyturn user      set USER', 'keyturn user      boost USER', 'keyturn tier      list', 'keyturn tier      set USER TIER']) assert.ok(help.includes(words), words);
     }));

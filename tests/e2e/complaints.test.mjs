@@ -117,7 +117,7 @@ describe('complaints', { concurrency: 2 }, () => {
 
     test('#18 one window is not enough: money by the month, messages by the day, a boost for a while', inWorld({ instances: 0 }, async world => {
         const [one] = await withSettings(world, standard({ limit_usd: usd(2 * hold), messages_per_day: 4 })), token = await world.service(), as = 'alice';
-        const user = `kt:{u:${as}}:user`;
+        const user = `kt:u:{u:${as}}`;
         while ((await one.chat({ token, as, body })).status === 200) await settled(world, [as]);
         assertFault(await one.chat({ token, as, body }), 402, 'insufficient_quota');
         await world.redis.ask('HSET', user, 'boost_nano_usd', 10 * hold, 'boost_until_ms', Date.now() + 60_000);

@@ -12,7 +12,7 @@ const DAY_MS = 24 * 3600 * 1000;
 
 const body = { ...bodyOf('/v1/chat/completions'), max_tokens: TOKENS };
 const HOLD = holdOf(body, TOKENS); // what must be left for a whole answer
-const userKey = user => `kt:{u:${user}}:user`;
+const userKey = user => `kt:u:{u:${user}}`;
 
 const spentOf = async (world, user) => (await budget(world, user)).spent;
 

@@ -141,7 +141,7 @@ describe('admission', { concurrency: 1 }, () => {
         const body = { ...bodyOf('/v1/chat/completions'), max_tokens: 500 }, fits = 40;
         const [one] = await withSettings(world, standard({ limit_usd: -1, max_output_tokens: 500 })), token = await world.service(), as = 'alice';
         await warm(one, token, [as]);
-        await world.redis.ask('HSET', `kt:{u:${as}}:user`, 'o_limit_nano_usd', holdOf(body, fits));
+        await world.redis.ask('HSET', `kt:u:{u:${as}}`, 'o_limit_nano_usd', holdOf(body, fits));
         const answer = await one.chat({ token, as, body });
         assert.equal(answer.status, 200, answer.text);
         assert.equal(answer.json.usage.completion_tokens, fits, 'max_tokens is what the limit pays for');
@@ -176,7 +176,7 @@ describe('admission', { concurrency: 1 }, () => {
     test('#1 another instance feels a new tier, a boost and a disabled user with the next request', inWorld({ instances: 0 }, async world => {
         const body = { ...bodyOf('/v1/chat/completions'), max_tokens: 16 }, hold = holdOf(body, 16), cost = 3 * PROMPT + 16 * COMPLETION;
         const instances = await withSettings(world, tiers({ Standard: { limit_usd: usd(hold), models: '[openai/*]' }, Pro: { limit_usd: 1 } }), { instances: 3 });
-        const token = await world.service(), as = 'alice', user = `kt:{u:${as}}:user`;
+        const token = await world.service(), as = 'alice', user = `kt:u:{u:${as}}`;
         const each = async (...expected) => {
             const answers = [];
             for (const instance of instances) { answers.push(await instance.chat({ token, as, body })); await settled(world, [as]); }
@@ -205,7 +205,7 @@ describe('admission', { concurrency: 1 }, () => {
         const body = { ...bodyOf('/v1/chat/completions'), max_tokens: 16 }, hold = holdOf(body, 16);
         const [one] = await withSettings(world, tiers({ Standard: { limit_usd: usd(hold) }, Pro: { limit_usd: 1 } })), token = await world.service(), as = 'alice';
         for (let i = 0; i < 2; i++) await one.chat({ token, as, body }).then(() => settled(world, [as]));
-        await world.redis.ask('HSET', `kt:{u:${as}}:user`, 'tier', 'Pro');
+        await world.redis.ask('HSET', `kt:u:{u:${as}}`, 'tier', 'Pro');
         for (let i = 0; i < 5; i++) {
             const answer = await one.chat({ token, as, body });
             assert.equal(answer.status, 200, `request ${i} after the change: ${answer.text}`);

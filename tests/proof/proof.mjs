@@ -69,7 +69,7 @@ class Proof {
     anywhere() { return random.pick(this.slots).base; }
     async cap(user, nano) {
         this.limits.set(user, nano);
-        await this.ask('HSET', `kt:{u:${user}}:user`, 'status', 'active', 'tier', 'Standard', 'created_at', Date.now(), 'o_limit_nano_usd', nano);
+        await this.ask('HSET', `kt:u:{u:${user}}`, 'status', 'active', 'tier', 'Standard', 'created_at', Date.now(), 'o_limit_nano_usd', nano);
     }
     async named(prefix, count, nano) {
         const users = Array.from({ length: count }, (_, i) => `${prefix}-${i}`);

@@ -1,5 +1,7 @@
 #include "scene/pump.h"
 
+#include "flow/exchange_way.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -15,6 +17,7 @@ struct source {
 };
 
 static void run_turns(struct world *w);
+static void learn_request_ids(struct world *w);
 static unsigned count_sources(const struct world *w);
 static bool source_waits(struct world *w, unsigned at, struct source *ret_source);
 static bool instance_waits(struct instance *instance, unsigned which, struct source *source);
@@ -102,6 +105,22 @@ static void run_turns(struct world *w)
     for (unsigned i = 0; i < w->instance_count; i++)
         if (w->instances[i].alive)
             fake_loop_run(w->instances[i].loop);
+    learn_request_ids(w);
+}
+
+/* A request that uses a hold taken ahead has the hold's id. */
+static void learn_request_ids(struct world *w)
+{
+    for (size_t i = 0; i < w->asker_count; i++) {
+        struct asker *asker = &w->askers[i];
+        if (!w->instances[asker->instance].alive)
+            continue;
+        LIST_EACH (node, &asker->flow->exchanges) {
+            const struct exchange *x = container_of(node, struct exchange, in_flight);
+            if (x->client && x->client == asker->client)
+                memcpy(asker->request_id, x->request_id, sizeof(asker->request_id));
+        }
+    }
 }
 
 static unsigned count_sources(const struct world *w)

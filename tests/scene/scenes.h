@@ -61,6 +61,12 @@
     ROW(shared_key_on_failure, 1, NULL) \
     ROW(shared_key_proves_nothing, 1, NULL) \
     ROW(admission_is_lost, 1, NULL) \
+    ROW(busy_user, 1, NULL) \
+    ROW(busy_user_reads_what_is_left, 1, NULL) \
+    ROW(busy_user_is_changed, 1, NULL) \
+    ROW(busy_instance_dies, 2, NULL) \
+    ROW(busy_at_midnight, 1, NULL) \
+    ROW(busy_near_a_limit, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \
     ROW(drained_stream, 1, NULL) \
     ROW(drained_after_a_retry, 1, NULL) \

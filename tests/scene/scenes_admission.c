@@ -43,7 +43,7 @@ void credentials_are_checked(struct world *w)
     snprintf(forged, sizeof(forged), "%s", ada->token);
     memcpy(unknown + 3, "nobodynobody", TOKEN_ID_SIZE);
     forged[TOKEN_SIZE - 2] = forged[TOKEN_SIZE - 2] == 'A' ? 'B' : 'A';
-    LOOK(w, text, "HSET", "kt:{u:bob}:user", "status", "disabled");
+    LOOK(w, text, "HSET", "kt:u:{u:bob}", "status", "disabled");
     askers[0] = client_sends(w, (struct asking){.token = unknown});
     askers[1] = client_sends(w, (struct asking){.token = forged});
     askers[2] = client_sends(w, (struct asking){.token = NULL});

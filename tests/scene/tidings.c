@@ -4,19 +4,28 @@
 
 #include <assert.h>
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 
 static void on_push(void *context, void *pushed);
 static void ask(struct tidings *tidings, const char *line);
 
 void tidings_open(struct tidings *tidings, const char *socket)
 {
+    const char *const *prefixes;
+    char line[64];
+    size_t count;
+
     tidings->count = 0;
     tidings->server = redisConnectUnix(socket);
     assert(tidings->server && !tidings->server->err);
     tidings->server->privdata = tidings;
     redisSetPushCallback(tidings->server, on_push);
     ask(tidings, "HELLO 3");
-    ask(tidings, "CLIENT TRACKING ON BCAST PREFIX " STORE_WATCH_TOKEN " PREFIX " STORE_WATCH_KEY);
+    prefixes = store_watch_prefixes(&count);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(line, sizeof(line), "CLIENT TRACKING ON BCAST PREFIX %s", prefixes[i]);
+        ask(tidings, line);
+    }
     tidings->count = 0;
 }
 

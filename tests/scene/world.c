@@ -14,7 +14,6 @@ enum { CLOSING_MS = 60000 };
 #define SHARED_KEY "sk-or-v1-shared-by-all-of-the-scene"
 #define ROOTS "scene:c2NlbmVzY2VuZXNjZW5lc2NlbmVzY2VuZXNjZW5lc2M="
 
-static const char *const prefixes[] = {STORE_WATCH_TOKEN, STORE_WATCH_KEY};
 static const uint64_t map_seed[2] = {1, 2};
 
 static bool serves(const struct instance *instance);
@@ -201,6 +200,7 @@ static void usual_settings(struct world *w)
         .renewal_pace_ms = 60000,
         .renewal_lease_ms = 15000,
         .hold_lease_ms = 30000,
+        .holds_ahead = AHEAD_MAX,
         .free_per_minute = 20,
         .free_per_day = 1000,
         .models_refresh_ms = 600000,
@@ -285,7 +285,6 @@ static struct instance *open_instance(struct world *w)
     snprintf(flow->deployment, sizeof(flow->deployment), "scene");
     memset(flow->pseudonym_key, 7, sizeof(flow->pseudonym_key));
     flow_open(flow, map_seed);
-    redis_watch(instance->redis, &flow->watch, prefixes, sizeof(prefixes) / sizeof(*prefixes));
     fake_redis_set_link(instance->redis, !w->away_until_ms);
     fake_redis_blind(instance->redis, w->away_until_ms || w->blind_until_ms);
     return instance;

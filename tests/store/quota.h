@@ -116,23 +116,24 @@ static inline struct settlement_record record_of(const char *id, int64_t cost)
 }
 
 /* What was settled before is in *record afterwards, while it is not booked. */
-static inline struct settle settle_record(struct harness *h, struct settlement_record *record)
+static inline struct settled settle_record(struct harness *h, struct settlement_record *record)
 {
     struct settle settle = {0};
 
-    quota_settle(&h->a, &settle, record, &h->wake);
+    quota_settle(&h->a, &settle, &record, 1, &h->wake);
     AWAIT_OK(h, settle);
-    assert_ptr_equal(settle.record, record);
-    return settle;
+    assert_int_equal(settle.count, 1);
+    assert_ptr_equal(settle.items[0].record, record);
+    return settle.items[0];
 }
 
-static inline struct settle settle_now(struct harness *h, const char *id, int64_t cost)
+static inline struct settled settle_now(struct harness *h, const char *id, int64_t cost)
 {
     struct settlement_record record = record_of(id, cost);
-    struct settle settle = settle_record(h, &record);
+    struct settled settled = settle_record(h, &record);
 
-    settle.record = NULL;
-    return settle;
+    settled.record = NULL;
+    return settled;
 }
 
 /* Everything of it but whose it is and the generation, which the account does not know. */
@@ -160,8 +161,9 @@ static inline void assert_same(const struct settlement_record *record,
 static inline void forget_now(struct harness *h, const char *id)
 {
     struct settled_forget forget = {0};
+    const struct span ids[] = {span_of(id)};
 
-    quota_forget_settled(&h->b, &forget, SPAN("ada"), span_of(id), &h->wake);
+    quota_forget_settled(&h->b, &forget, SPAN("ada"), ids, 1, &h->wake);
     AWAIT_OK(h, forget);
 }
 

@@ -1,4 +1,4 @@
-/* quota_model.h: what lua/admit.lua, extend.lua, settle.lua and expire.lua must do to one user, in plain C.
+/* quota_model.h: what lua/admit.lua, give_back.lua, extend.lua, settle.lua and expire.lua must do to one user, in plain C.
  *
  * Nothing is summed ahead: what is held, unconfirmed or counted is counted from the holds when it is asked for. Of each sum
  * it is known whether the account has it, because old ones go.
@@ -14,7 +14,7 @@ enum hold_state { HOLD_NEW, HOLD_HELD, HOLD_UNCONFIRMED, HOLD_SETTLED };
 
 struct model_hold {
     enum hold_state state;
-    int64_t amount, limit, lease_ends_ms, settled_ms;
+    int64_t amount, limit, taken_ms, lease_ends_ms, settled_ms;
     bool is_message;
     char budget[PERIOD_NAME_SIZE], day[PERIOD_NAME_SIZE];
     struct settlement_record record; /* what was settled */
@@ -260,6 +260,7 @@ static inline void model_take(struct model *m, int id, const struct admit_ask *a
     *hold = (struct model_hold){.state = HOLD_HELD,
                                 .amount = ask->hold_nano_usd,
                                 .limit = f->limit,
+                                .taken_ms = hand_ms,
                                 .lease_ends_ms = hand_ms + ask->lease_ms,
                                 .is_message = ask->is_message};
     if (f->limit >= 0 && !ask->tier->overage_allowed && left < hold->amount)
@@ -292,6 +293,56 @@ static inline enum admit_verdict model_admit(struct model *m, int id, const stru
     m->has_user = true;
     m->tier = ask->tier;
     return ADMIT_GRANTED;
+}
+
+/* Of what is left on one axis, in so large pieces. */
+static inline int64_t model_share(int64_t room, int64_t limit, int64_t used, int64_t piece)
+{
+    int64_t share = limit > used ? (limit - used) / piece / 8 : 0;
+
+    return limit < 0 || room < share ? room : share;
+}
+
+/* For requests that come later, under the ids from first on. How many. */
+static inline int64_t model_take_ahead(struct model *m, int first, int64_t count,
+                                       const struct admit_ask *ask)
+{
+    const struct tier *tier = ask->tier;
+    int64_t price = ask->hold_nano_usd > 0 ? ask->hold_nano_usd : 1;
+
+    model_sweep(m);
+    struct model_figures f = model_figures(m, tier);
+    if (!m->has_user || tier != m->tier || ask->wall_ms / days_ms(1) != hand_ms / days_ms(1))
+        return 0;
+    if (f.limit >= 0 && !tier->overage_allowed)
+        count = model_share(count, f.limit, f.spent + f.held, price);
+    if (ask->is_message)
+        count = model_share(count, tier->messages_per_day, f.messages, 1);
+    count = model_share(count, tier->requests_per_minute, f.requests, 1);
+    count = model_share(count, tier->max_concurrent, f.active, 1);
+    for (int64_t i = 0; i < count; i++) {
+        struct model_figures now = model_figures(m, tier);
+        model_take(m, first + (int)i, ask, &now);
+        m->minute = hand_ms / 60000;
+        m->requests = f.requests + i + 1;
+    }
+    return count;
+}
+
+static inline void model_give_back(struct model *m, int id)
+{
+    struct model_hold *hold = &m->holds[id];
+
+    if (hold->state != HOLD_HELD && hold->state != HOLD_UNCONFIRMED)
+        return;
+    model_has(m, hold->budget, hold->state == HOLD_HELD ? SUM_HELD : SUM_UNCONFIRMED);
+    if (hold->is_message)
+        model_has(m, hold->day, SUM_MESSAGES);
+    m->requests -= hold->taken_ms / 60000 == m->minute;
+    for (int i = 0; i < m->open_count; i++)
+        if (m->open[i] == id)
+            m->open[i--] = m->open[--m->open_count];
+    hold->state = HOLD_NEW;
 }
 
 static inline void model_charge(struct model *m, const struct settlement_record *record,

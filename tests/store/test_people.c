@@ -48,11 +48,11 @@ static void test_ensure_makes_and_moves(void **state)
     user_ensure(&h->a, &ensure, SPAN("ada"), SPAN("Pro+"), &h->wake);
     AWAIT_OK(h, ensure);
     assert_false(ensure.created);
-    assert_look(h, "HGET kt:{u:ada}:user tier", "Pro+");
+    assert_look(h, "HGET kt:u:{u:ada} tier", "Pro+");
     user_ensure(&h->a, &ensure, SPAN("ada"), SPAN_NONE, &h->wake);
     AWAIT_OK(h, ensure);
-    assert_look(h, "HGET kt:{u:ada}:user tier", "Pro+");
-    assert_look(h, "HGET kt:{u:ada}:user status", "active");
+    assert_look(h, "HGET kt:u:{u:ada} tier", "Pro+");
+    assert_look(h, "HGET kt:u:{u:ada} status", "active");
 }
 
 static void test_what_we_do_not_write_is_broken(void **state)
@@ -61,7 +61,7 @@ static void test_what_we_do_not_write_is_broken(void **state)
     struct user_ensure ensure = {0};
     struct token_load load = {0};
 
-    store_look(h, "SET kt:{u:bob}:user text");
+    store_look(h, "SET kt:u:{u:bob} text");
     user_ensure(&h->a, &ensure, SPAN("bob"), SPAN_NONE, &h->wake);
     harness_await(h);
     assert_int_equal(ensure.call.end, STORE_BROKEN);
@@ -149,7 +149,7 @@ static void test_a_store_without_meta_but_with_keys_is_foreign(void **state)
     struct harness *h = *state;
     struct meta_claim claim = {0};
 
-    store_look(h, "HSET kt:{u:ada}:user status active");
+    store_look(h, "HSET kt:u:{u:ada} status active");
     claim_meta(h, &h->a, &claim, "d1");
     assert_true(claim.foreign && !claim.founded);
     assert_string_equal(claim.found.deployment, "");

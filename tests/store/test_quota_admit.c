@@ -62,21 +62,21 @@ static void test_users_unknown_disabled_and_of_another_tier(void **state)
     ask.make_user = true;
     ask.hold_nano_usd = ask.least_nano_usd = 1001;
     assert_refused(h, &ask, ADMIT_BUDGET_SPENT); /* and the user is not made either */
-    assert_look(h, "EXISTS kt:{u:ada}:user", "0");
+    assert_look(h, "EXISTS kt:u:{u:ada}", "0");
     assert_verdict(h, &free, "r1", 10, ADMIT_GRANTED);
-    assert_look(h, "HGET kt:{u:ada}:user tier", "Free");
+    assert_look(h, "HGET kt:u:{u:ada} tier", "Free");
 
-    store_look(h, "HSET kt:{u:ada}:user tier Pro");
+    store_look(h, "HSET kt:u:{u:ada} tier Pro");
     ask = ask_of(&free, "r2", 10);
     assert_refused(h, &ask, ADMIT_OTHER_TIER);
     assert_string_equal(admit_ask_now(h, &h->a, &ask).tier, "Pro");
     assert_string_equal(look_now(h, &free).tier, "Pro");
     assert_verdict(h, &pro, "r2", 10, ADMIT_GRANTED);
-    struct look cleared = store_look_split(h, "HSET\tkt:{u:ada}:user\ttier\t", '\t');
+    struct look cleared = store_look_split(h, "HSET\tkt:u:{u:ada}\ttier\t", '\t');
     assert_string_equal(cleared.text, "0"); /* follows the default again */
     assert_string_equal(admit_now(h, &free, "r3", 10).tier, "Free");
 
-    store_look(h, "HSET kt:{u:ada}:user status disabled");
+    store_look(h, "HSET kt:u:{u:ada} status disabled");
     ask = ask_of(&free, "r4", 10);
     assert_refused(h, &ask, ADMIT_USER_DISABLED);
     assert_true(look_now(h, &free).disabled);
@@ -259,20 +259,20 @@ static void test_overrides_of_a_user(void **state)
 
     tier.messages_per_day = tier.requests_per_minute = tier.max_concurrent = 0;
     assert_verdict(h, &tier, "r1", 1, ADMIT_MESSAGES_SPENT);
-    store_look(h, "HSET kt:{u:ada}:user status active o_messages_per_day 7");
+    store_look(h, "HSET kt:u:{u:ada} status active o_messages_per_day 7");
     assert_verdict(h, &tier, "r1", 1, ADMIT_TOO_FAST);
-    store_look(h, "HSET kt:{u:ada}:user o_requests_per_minute -1");
+    store_look(h, "HSET kt:u:{u:ada} o_requests_per_minute -1");
     assert_verdict(h, &tier, "r1", 1, ADMIT_TOO_MANY);
-    store_look(h, "HSET kt:{u:ada}:user o_max_concurrent 9");
+    store_look(h, "HSET kt:u:{u:ada} o_max_concurrent 9");
     assert_verdict(h, &tier, "r1", 11, ADMIT_BUDGET_SPENT);
-    store_look(h, "HSET kt:{u:ada}:user o_limit_nano_usd 20");
+    store_look(h, "HSET kt:u:{u:ada} o_limit_nano_usd 20");
     struct admission admission = admit_now(h, &tier, "r1", 11);
     assert_int_equal(admission.verdict, ADMIT_GRANTED);
     assert_int_equal(admission.view.limit_nano_usd, 20);
     assert_int_equal(admission.view.messages_limit, 7);
     assert_int_equal(admission.view.requests_limit, -1);
     assert_int_equal(admission.view.active_limit, 9);
-    store_look(h, "HSET kt:{u:ada}:user o_limit_nano_usd 5"); /* lower works at once, too */
+    store_look(h, "HSET kt:u:{u:ada} o_limit_nano_usd 5"); /* lower works at once, too */
     assert_verdict(h, &tier, "r2", 1, ADMIT_BUDGET_HELD);
 }
 
@@ -283,14 +283,14 @@ static void test_a_boost_ends(void **state)
     char line[QUOTA_TEXT];
 
     snprintf(line, sizeof(line),
-             "HSET kt:{u:ada}:user status active boost_nano_usd 50 boost_until_ms %" PRId64,
+             "HSET kt:u:{u:ada} status active boost_nano_usd 50 boost_until_ms %" PRId64,
              hand_ms + 1000);
     store_look(h, line);
     assert_verdict(h, &tier, "r1", 151, ADMIT_BUDGET_SPENT);
     struct admission admission = admit_now(h, &tier, "r1", 140);
     assert_int_equal(admission.verdict, ADMIT_GRANTED);
     assert_int_equal(admission.view.limit_nano_usd, 150);
-    struct settle settle = settle_now(h, "r1", 140);
+    struct settled settle = settle_now(h, "r1", 140);
     assert_int_equal(settle.remaining_nano_usd, 10);
     assert_int_equal(settle.debt_nano_usd, 0);
     hand_ms += 999;
@@ -310,7 +310,7 @@ static void test_a_lost_reply_is_given_again(void **state)
     struct admission first = admit_ask_now(h, &h->a, &ask), again;
     struct look before = digest_now(h);
 
-    store_look(h, "HSET kt:{u:ada}:user tier Pro"); /* as it is */
+    store_look(h, "HSET kt:u:{u:ada} tier Pro"); /* as it is */
     again = admit_ask_now(h, &h->b, &ask);
     assert_int_equal(again.verdict, ADMIT_GRANTED);
     assert_true(again.user_created);

@@ -73,9 +73,10 @@ static void crowd_settle(struct harness *h, struct crowd *crowd)
             crowd->rival_records[i] = record_of(crowd->ids[i], PRICE + 2);
             if (crowd->admissions[i].verdict != ADMIT_GRANTED)
                 continue;
-            quota_settle(odd ? &h->a : &h->b, &crowd->settles[i], &crowd->records[i], &h->wake);
-            quota_settle(odd ? &h->b : &h->a, &crowd->rivals[i], &crowd->rival_records[i],
-                         &h->wake);
+            quota_settle(odd ? &h->a : &h->b, &crowd->settles[i],
+                         (struct settlement_record *[]){&crowd->records[i]}, 1, &h->wake);
+            quota_settle(odd ? &h->b : &h->a, &crowd->rivals[i],
+                         (struct settlement_record *[]){&crowd->rival_records[i]}, 1, &h->wake);
         }
         await_wave(h, crowd, first);
     }
@@ -86,10 +87,10 @@ static int64_t settled_cost(const struct crowd *crowd, int i)
 {
     assert_int_equal(crowd->settles[i].call.end, STORE_OK);
     assert_int_equal(crowd->rivals[i].call.end, STORE_OK);
-    assert_true(crowd->settles[i].already != crowd->rivals[i].already);
+    assert_true(crowd->settles[i].items[0].already != crowd->rivals[i].items[0].already);
     assert_int_equal(crowd->records[i].cost_nano_usd, crowd->rival_records[i].cost_nano_usd);
     assert_int_equal(crowd->records[i].cost_nano_usd,
-                     crowd->settles[i].already ? PRICE + 2 : i % (PRICE + 1));
+                     crowd->settles[i].items[0].already ? PRICE + 2 : i % (PRICE + 1));
     return crowd->records[i].cost_nano_usd;
 }
 

@@ -16,7 +16,7 @@ struct walk {
     struct model *m;
     struct tier tiers[TIERS];
     uint64_t random, seed;
-    int granted, refused, settled, expired, unbooked;
+    int granted, ahead, refused, settled, together, expired, unbooked;
     int64_t key_version; /* the current one */
 };
 
@@ -100,7 +100,58 @@ static void step_admit(struct walk *w)
     use_id(w, id);
 }
 
-static void assert_rest(struct walk *w, const struct settle *settle, int64_t limit,
+static void ahead_ids(int first, char texts[AHEAD_MAX][16], struct span ids[AHEAD_MAX])
+{
+    for (int i = 0; i < AHEAD_MAX; i++) {
+        id_text(first + i, texts[i]);
+        ids[i] = span_of(texts[i]);
+    }
+}
+
+static void step_take_ahead(struct walk *w)
+{
+    const struct tier *tier = w->m->tier && pick(w, 20) ? w->m->tier : &w->tiers[pick(w, TIERS)];
+    int64_t count = 1 + pick(w, AHEAD_MAX);
+    struct quota_ahead ahead = {0};
+    struct span ids[AHEAD_MAX];
+    char texts[AHEAD_MAX][16];
+
+    ahead_ids(w->m->made, texts, ids);
+    struct admit_ask ask = ask_of(tier, "", pick(w, 60));
+    ask.request_id = SPAN_NONE;
+    ask.is_message = pick(w, 4) > 0;
+    ask.lease_ms = 1000 + pick(w, 30000);
+    if (pick(w, 40) == 0)
+        ask.wall_ms += days_ms(1);
+    quota_take_ahead(either(w), &ahead, &ask, ids, (size_t)count, &w->h->wake);
+    AWAIT_OK(w->h, ahead);
+    assert_int_equal(ahead.taken, model_take_ahead(w->m, w->m->made, count, &ask));
+    struct model_figures figures = model_figures(w->m, tier);
+    assert_int_equal(ahead.view.requests_used, figures.requests);
+    assert_int_equal(ahead.view.active, figures.active);
+    if (ask.wall_ms == hand_ms)
+        assert_int_equal(ahead.view.held_nano_usd, figures.held);
+    w->m->made += (int)ahead.taken;
+    w->ahead += (int)ahead.taken;
+}
+
+/* A run of recent ones, whatever became of them. */
+static void step_give_back(struct walk *w)
+{
+    int64_t count = 1 + pick(w, AHEAD_MAX);
+    int first = w->m->made > RECENT ? w->m->made - (int)pick(w, RECENT) : 0;
+    struct quota_give_back back = {0};
+    struct span ids[AHEAD_MAX];
+    char texts[AHEAD_MAX][16];
+
+    ahead_ids(first, texts, ids);
+    quota_give_back(either(w), &back, SPAN("ada"), ids, (size_t)count, &w->h->wake);
+    AWAIT_OK(w->h, back);
+    for (int64_t i = 0; i < count; i++)
+        model_give_back(w->m, first + (int)i);
+}
+
+static void assert_rest(struct walk *w, const struct settled *settle, int64_t limit,
                         const char *budget)
 {
     int64_t spent =
@@ -133,28 +184,57 @@ static struct settlement_record walk_record(struct walk *w, int id)
     return record;
 }
 
+/* Those of the ids that go together with the first; one that is there twice is settled once. */
+static void settle_ids(struct walk *w, const int *ids, int count)
+{
+    struct settlement_record records[SETTLE_BATCH_MAX], asked[SETTLE_BATCH_MAX];
+    struct settlement_record *taken[SETTLE_BATCH_MAX];
+    int64_t limits[SETTLE_BATCH_MAX];
+    int taken_ids[SETTLE_BATCH_MAX];
+    struct settle settle = {0};
+    size_t size = 0;
+
+    for (int i = 0; i < count; i++) {
+        struct model_hold *hold = &w->m->holds[ids[i]];
+        asked[size] = records[size] = walk_record(w, ids[i]);
+        if (size > 0 && !settlements_go_together(&records[0], &records[size]))
+            continue;
+        limits[size] = hold->state == HOLD_NEW ? -1 : hold->limit;
+        taken_ids[size] = ids[i];
+        taken[size] = &records[size];
+        size++;
+    }
+    quota_settle(either(w), &settle, taken, size, &w->h->wake);
+    AWAIT_OK(w->h, settle);
+    bool fresh[SETTLE_BATCH_MAX];
+    for (size_t i = 0; i < size; i++) {
+        fresh[i] = model_settle(w->m, taken_ids[i], &asked[i]);
+        assert_int_equal(settle.items[i].already, !fresh[i]);
+        use_id(w, taken_ids[i]);
+    }
+    for (size_t i = 0; i < size; i++) {
+        const struct model_hold *hold = &w->m->holds[taken_ids[i]];
+        assert_same(&records[i], hold->forgotten ? &asked[i] : &hold->record);
+        if (fresh[i])
+            assert_rest(w, &settle.items[i], limits[i], asked[i].budget_period);
+        w->settled += fresh[i];
+    }
+    w->together += size > 1;
+}
+
 static void settle_id(struct walk *w, int id)
 {
-    struct model_hold *hold = &w->m->holds[id];
-    int64_t limit = hold->state == HOLD_NEW ? -1 : hold->limit;
-    struct settlement_record record = walk_record(w, id), asked = record;
-    struct settle settle = {0};
-
-    quota_settle(either(w), &settle, &record, &w->h->wake);
-    AWAIT_OK(w->h, settle);
-    bool fresh = model_settle(w->m, id, &asked);
-    assert_int_equal(settle.already, !fresh);
-    assert_same(&record, hold->forgotten ? &asked : &hold->record);
-    if (fresh)
-        assert_rest(w, &settle, limit, asked.budget_period);
-    w->settled += fresh;
-    use_id(w, id);
+    settle_ids(w, &id, 1);
 }
 
 static void step_settle(struct walk *w)
 {
+    int ids[SETTLE_BATCH_MAX], count = pick(w, 2) ? 1 : 1 + (int)pick(w, SETTLE_BATCH_MAX);
+
     w->key_version += pick(w, RENEWED_EVERY) == 0;
-    settle_id(w, pick_id(w, 75, 20));
+    for (int i = 0; i < count; i++)
+        ids[i] = pick_id(w, 75, 20);
+    settle_ids(w, ids, count);
 }
 
 static void step_extend(struct walk *w)
@@ -268,12 +348,12 @@ static void step_change_user(struct walk *w)
     m->boost = pick(w, 2000);
     m->boost_until_ms = hand_ms + pick(w, HOUR_MS);
     snprintf(line, sizeof(line),
-             "HSET kt:{u:ada}:user tier %s boost_nano_usd %" PRId64 " boost_until_ms %" PRId64,
+             "HSET kt:u:{u:ada} tier %s boost_nano_usd %" PRId64 " boost_until_ms %" PRId64,
              m->tier->name, m->boost, m->boost_until_ms);
     store_look(w->h, line);
     snprintf(line, sizeof(line),
-             m->own_limit > -2 ? "HSET kt:{u:ada}:user o_limit_nano_usd %" PRId64
-                               : "HDEL kt:{u:ada}:user o_limit_nano_usd %" PRId64,
+             m->own_limit > -2 ? "HSET kt:u:{u:ada} o_limit_nano_usd %" PRId64
+                               : "HDEL kt:u:{u:ada} o_limit_nano_usd %" PRId64,
              m->own_limit);
     store_look(w->h, line);
 }
@@ -384,9 +464,13 @@ static void step(struct walk *w)
     int64_t dice = pick(w, 100);
 
     step_clock(w);
-    if (dice < 47)
+    if (dice < 45)
         step_admit(w);
-    else if (dice < 71)
+    else if (dice < 48)
+        step_take_ahead(w);
+    else if (dice < 51)
+        step_give_back(w);
+    else if (dice < 73)
         step_settle(w);
     else if (dice < 84)
         step_extend(w);
@@ -452,10 +536,12 @@ static void test_a_random_walk(void **state)
     }
     settle_and_book_all(&walk);
     int gone = sums_gone(walk.m);
-    print_message("seed %" PRIu64 ": %d granted, %d refused, %d settled, %d listed expired, "
-                  "%d unbooked, %d of %d windows gone\n",
-                  walk.seed, walk.granted, walk.refused, walk.settled, walk.expired, walk.unbooked,
-                  gone, walk.m->window_count);
+    print_message("seed %" PRIu64
+                  ": %d granted, %d ahead, %d refused, %d settled, %d calls for several, "
+                  "%d listed expired, %d unbooked, %d of %d windows gone\n",
+                  walk.seed, walk.granted, walk.ahead, walk.refused, walk.settled, walk.together,
+                  walk.expired, walk.unbooked, gone, walk.m->window_count);
+    assert_true(walk.ahead > STEPS / 20 && walk.together > STEPS / 100);
     assert_true(walk.granted > STEPS / 10 && walk.refused > STEPS / 20 &&
                 walk.settled > STEPS / 10 && walk.expired > STEPS / 20);
     assert_true(walk.unbooked > STEPS / 20 && gone > walk.m->window_count / 2);

@@ -13,7 +13,7 @@ static void test_the_actual_cost_is_charged(void **state)
 
     assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
     assert_verdict(h, &tier, "r2", 200, ADMIT_GRANTED);
-    struct settle settle = settle_now(h, "r1", 123);
+    struct settled settle = settle_now(h, "r1", 123);
     assert_false(settle.already);
     assert_int_equal(settle.remaining_nano_usd, 1000 - 123 - 200);
     assert_int_equal(settle.debt_nano_usd, 0);
@@ -61,7 +61,7 @@ static void test_what_is_left_is_told_once(void **state)
     assert_verdict(h, &tier, "r1", 300, ADMIT_GRANTED);
     assert_int_equal(settle_now(h, "r1", 1100).debt_nano_usd, 100);
     for (int booked = 0; booked < 2; booked++) {
-        struct settle settle = settle_now(h, "r1", 1100);
+        struct settled settle = settle_now(h, "r1", 1100);
         assert_true(settle.already);
         assert_int_equal(settle.debt_nano_usd, 0);
         assert_int_equal(settle.remaining_nano_usd, -1);
@@ -75,7 +75,7 @@ static void test_above_the_hold_is_debt(void **state)
     struct tier tier = pro();
 
     assert_verdict(h, &tier, "r1", 900, ADMIT_GRANTED);
-    struct settle settle = settle_now(h, "r1", 1234);
+    struct settled settle = settle_now(h, "r1", 1234);
     assert_int_equal(settle.debt_nano_usd, 234);
     assert_int_equal(settle.remaining_nano_usd, 0);
     struct quota_view view = view_now(h, &tier);
@@ -91,7 +91,7 @@ static void test_without_an_admission(void **state)
 {
     struct harness *h = *state;
     struct tier tier = pro();
-    struct settle settle = settle_now(h, "r1", 77); /* the store lost the hold */
+    struct settled settle = settle_now(h, "r1", 77); /* the store lost the hold */
 
     assert_false(settle.already);
     assert_int_equal(settle.remaining_nano_usd, -1);
@@ -135,7 +135,7 @@ static void test_a_hold_that_ran_out_is_unconfirmed_until_settled(void **state)
     assert_verdict(h, &tier, "r2", 701, ADMIT_BUDGET_SPENT);
     assert_int_equal(view_now(h, &tier).messages_used, 1); /* nor is the message given back */
 
-    struct settle settle = settle_now(h, "r1", 42); /* late */
+    struct settled settle = settle_now(h, "r1", 42); /* late */
     assert_false(settle.already);
     assert_int_equal(settle.remaining_nano_usd, 958);
     assert_money(h, &tier, 42, 0);
@@ -380,7 +380,7 @@ static void test_keys_expire_in_the_end(void **state)
     assert_lives(h, "usage:2026-11", 400);
     assert_lives(h, "settled:2026-11-20", 4);
     assert_look(h, "PTTL kt:{u:ada}:account", "-1");
-    assert_look(h, "PTTL kt:{u:ada}:user", "-1");
+    assert_look(h, "PTTL kt:u:{u:ada}", "-1");
     assert_look(h, "DBSIZE", "4");
 }
 
@@ -434,7 +434,7 @@ static void assert_refused_whole(struct harness *h, const char *breaks, const ch
 
     store_look_split(h, breaks, '\t');
     struct look before = digest_now(h);
-    quota_settle(&h->a, &settle, &record, &h->wake);
+    quota_settle(&h->a, &settle, (struct settlement_record *[]){&record}, 1, &h->wake);
     harness_await(h);
     assert_int_equal(settle.call.end, STORE_BROKEN);
     assert_string_equal(digest_now(h).text, before.text);

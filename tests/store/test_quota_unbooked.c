@@ -225,7 +225,7 @@ static void assert_settle_broken(struct harness *h)
     struct settlement_record record = record_of("r1", 77), asked = record;
     struct settle settle = {0};
 
-    quota_settle(&h->a, &settle, &record, &h->wake);
+    quota_settle(&h->a, &settle, (struct settlement_record *[]){&record}, 1, &h->wake);
     harness_await(h);
     assert_int_equal(settle.call.end, STORE_BROKEN);
     assert_memory_equal(&record, &asked, sizeof(record)); /* it will be asked again */

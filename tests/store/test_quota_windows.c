@@ -71,7 +71,7 @@ static void test_a_hold_belongs_to_the_window_it_was_taken_in(void **state)
     record = record_of("r1", 70);
     hand_ms += 2000;
     assert_money(h, &tier, 0, 0);
-    struct settle settle = settle_record(h, &record);
+    struct settled settle = settle_record(h, &record);
     assert_int_equal(settle.remaining_nano_usd, 0); /* of November, where r2 holds the rest */
     assert_money(h, &tier, 0, 0);
     assert_account(h, "spent|2026-11", "70");
@@ -105,7 +105,7 @@ static void test_a_tier_with_other_windows(void **state)
 
     daily.limit_reset = LIMIT_RESET_DAILY;
     assert_verdict(h, &monthly, "r1", 90, ADMIT_GRANTED);
-    store_look(h, "HSET kt:{u:ada}:user tier Day");
+    store_look(h, "HSET kt:u:{u:ada} tier Day");
     assert_verdict(h, &monthly, "r2", 1, ADMIT_OTHER_TIER);
     assert_verdict(h, &daily, "r2", 10, ADMIT_GRANTED);
     assert_verdict(h, &daily, "r3", 1, ADMIT_BUDGET_HELD);

@@ -55,7 +55,7 @@ static void test_nobody_is_made_by_looking(void **state)
     struct user_set set = set_now(h, &change);
     assert_false(set.record.found || set.created);
     assert_int_equal(set.was_count, 0);
-    assert_look(h, "EXISTS kt:{u:ada}:user", "0");
+    assert_look(h, "EXISTS kt:u:{u:ada}", "0");
 }
 
 static void test_made_once(void **state)
@@ -128,15 +128,15 @@ static void test_a_field_that_is_taken_away(void **state)
     assert_false(set.record.own[USER_OWN_MESSAGES].set);
     assert_string_equal(set.was[0], "0");
     assert_int_equal(set.record.boost_nano_usd, 5);
-    assert_look(h, "HEXISTS kt:{u:ada}:user o_messages_per_day", "0");
+    assert_look(h, "HEXISTS kt:u:{u:ada} o_messages_per_day", "0");
     assert_string_equal(set_field(h, USER_FIELD_MESSAGES, "").was[0], "");
 }
 
 static void test_what_we_do_not_write_is_broken(void **state)
 {
-    static const char *const lines[] = {"HSET kt:{u:ada}:user status asleep",
-                                        "HSET kt:{u:ada}:user status active created_at soon",
-                                        "HSET kt:{u:ada}:user created_at 1 o_max_concurrent few"};
+    static const char *const lines[] = {"HSET kt:u:{u:ada} status asleep",
+                                        "HSET kt:u:{u:ada} status active created_at soon",
+                                        "HSET kt:u:{u:ada} created_at 1 o_max_concurrent few"};
     struct harness *h = *state;
     struct user_change change = change_of("");
 

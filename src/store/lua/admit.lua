@@ -1,9 +1,10 @@
--- Called by quota_admit and quota_look in store/quota.c.
+-- Called by quota_admit, quota_look and quota_take_ahead in store/quota*.c.
 -- KEYS: user, account, the day's settled ids.
 -- ARGV: now, request id ("" only looks), holder, tier, model, budget window, day (which is within it), when it starts,
--- hold, least, lease_ms, flags (1: make the user, 2: is a message), limit, messages, requests, concurrent, overage.
+-- hold, least, lease_ms, flags (1: make the user, 2: is a message), limit, messages, requests, concurrent, overage; then,
+-- of who only looks, ids for holds of requests that will come.
 -- Answers: verdict, status, tier, is the user made, granted, now, budget window, day, admitted at, limit, spent, held,
--- messages' limit and number, requests', active ones'.
+-- messages' limit and number, requests', active ones', how many of the ids for later have holds now.
 -- All or nothing: a refusal writes nothing; only holds whose lease ran out are marked, which leaves what remains as it
 -- was. A request id that has a live hold gets its first answer again and no second hold.
 -- Every request runs this: it is written without functions of its own but one, because Lua makes them anew each time.
@@ -11,6 +12,7 @@ local DAY_MS, MINUTE_MS, DAY_MINUTES = 86400000, 60000, 1440
 local SWEEP_MS = 1000 -- so often at most
 local MONEY_MAX = 8e15 -- spent and held together: below 2^53, which a Lua number counts exactly
 local WINDOWS = 4 -- so many windows of one length keep their sums
+local LATER, LATER_SHARE = 18, 8 -- what later requests hold is at most such a part of what is left
 local LEASE = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
 local HOLD = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n(%d)\n%d+\n([^\n]*)\n'
 
@@ -105,13 +107,29 @@ elseif active_limit >= 0 and active >= active_limit then verdict = 'too_many'
 elseif enforced and spent + held + least > limit then verdict = 'budget_held'
 end
 
+local wanted, later = {}, #ARGV - LATER + 1
 if verdict == 'granted' and not open[1] then
+    wanted[1] = id
     granted = enforced and math.min(hold, limit - spent - held) or hold
     if not status then
         status, created = 'active', 1
         call('HSET', KEYS[1], 'status', status, 'tier', tier, 'created_at', format('%d', now))
     end
+end
 
+-- Holds for later only while there is plenty: they are in nobody's way.
+if later > 0 then
+    local room = math.min(later, (MONEY_MAX - spent - held) / math.max(hold, 1))
+    if enforced then room = math.min(room, (limit - spent - held) / math.max(hold, 1) / LATER_SHARE) end
+    if message and messages_limit >= 0 then room = math.min(room, (messages_limit - messages) / LATER_SHARE) end
+    if requests_limit >= 0 then room = math.min(room, (requests_limit - requests) / LATER_SHARE) end
+    if active_limit >= 0 then room = math.min(room, (active_limit - active) / LATER_SHARE) end
+    if status ~= 'active' or tier ~= ARGV[4] or now < day_starts or now >= day_starts + DAY_MS then room = 0 end
+    later = math.max(math.floor(room), 0)
+    for i = 1, later do wanted[i] = ARGV[LATER + i - 1] end
+end
+
+if #wanted > 0 then
     -- A new day: the sums of windows long over go, those of one length ("2026-11", "2026-11-20") by themselves.
     if math.floor(number(open[9]) / DAY_MINUTES) ~= math.floor(minute / DAY_MINUTES) then
         local kinds = {}
@@ -134,16 +152,17 @@ if verdict == 'granted' and not open[1] then
 
     local lease_ends, first_ends = now + ARGV[11], number(open[8])
     if active == 0 or lease_ends < first_ends then first_ends = lease_ends end
-    held, requests, active = held + granted, requests + 1, active + 1
-    local record = format('L\n%d\n%d\n%s\n%d\n%s\n%s\n%d\n%d\n0\n%s\n%s\n\n%s', lease_ends, granted,
-        message and '1' or '0', limit, budget, day, now, created, tier, ARGV[3], ARGV[5])
-    local written = {id, record, held_sum, format('%d', held), 'live|', format('%d', active), 'next|',
-        format('%d', first_ends), 'minute|', format('%d', minute), 'requests|', format('%d', requests)}
+    held, requests, active = held + granted + later * hold, requests + #wanted, active + #wanted
+    local written = {held_sum, format('%d', held), 'live|', format('%d', active), 'next|', format('%d', first_ends), 'minute|',
+        format('%d', minute), 'requests|', format('%d', requests)}
     if message then
-        messages = messages + 1
-        written[13], written[14] = messages_sum, format('%d', number(open[5]) + 1)
+        messages = messages + #wanted
+        written[11], written[12] = messages_sum, format('%d', number(open[5]) + #wanted)
     end
+    local record = format('L\n%d\n%d\n%s\n%d\n%s\n%s\n%d\n%d\n0\n%s\n%s\n\n%s', lease_ends, later > 0 and hold or granted,
+        message and '1' or '0', limit, budget, day, now, later > 0 and 2 or created, tier, ARGV[3], ARGV[5])
+    for _, taken in ipairs(wanted) do written[#written + 1], written[#written + 2] = taken, record end
     call('HSET', account, unpack(written))
 end
 return {verdict, status or '', told_tier, created, granted, now, told_budget, told_day, admitted, limit, spent, held,
-    messages_limit, messages, requests_limit, requests, active_limit, active}
+    messages_limit, messages, requests_limit, requests, active_limit, active, later}

@@ -3,7 +3,7 @@
 -- Marks holds whose lease ran out, then lists what is unconfirmed, the oldest first, again and again until it is settled;
 -- and what was settled and nobody booked.
 local LEASE = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
-local HOLD = '^%u\n%d+\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n%d\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
+local HOLD = '^%u\n%d+\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n(%d)\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
 
 local call = redis.call
 local function text(number) return string.format('%d', number) end
@@ -54,10 +54,11 @@ end
 
 local holds = {}
 for i, hold in ipairs(old) do
-    local amount, window, day, taken, version, tier, generation, model = string.match(hold.record, HOLD)
+    local amount, window, day, taken, made, version, tier, generation, model = string.match(hold.record, HOLD)
     if not amount then error('a hold this version cannot read') end
     holds[i] = {'request_id', hold.id, 'expired_ms', text(hold.ends), 'amount', amount, 'budget', window, 'day', day,
-        'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model}
+        'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model,
+        'ahead', made == '2' and version == '0' and generation == '' and '1' or '0'}
 end
 for window, amount in pairs(moved) do
     local held, unconfirmed = 'held|' .. window, 'unconfirmed|' .. window

@@ -1,0 +1,48 @@
+/* advance_way.h: what one user has ahead, for the files advance*.c. */
+#ifndef KEYTURN_FLOW_ADVANCE_WAY_H
+#define KEYTURN_FLOW_ADVANCE_WAY_H
+
+#include "flow/advance.h"
+
+enum { ADVANCE_IDLE_MS = 500 };
+
+struct ahead_hold {
+    char id[REQUEST_ID_MAX + 1];
+    int64_t until_ms; /* Redis' clock */
+};
+
+struct advance {
+    struct map_entry by_user;
+    struct list link; /* advances->leaving */
+    struct advances *advances;
+    struct turn turn;
+    struct deadline due; /* idle; or, leaving, to be given back once more */
+    uint64_t used_ms;
+    bool leaves;
+    unsigned tries; /* to give back */
+
+    char user[USER_ID_MAX + 1], model[METER_TEXT_MAX + 1];
+    const struct tier *tier; /* borrowed from the configuration */
+    bool is_message;
+    int64_t amount_nano_usd;
+
+    size_t count;
+    struct ahead_hold holds[AHEAD_MAX]; /* the oldest first */
+    size_t asked_count, returned_count; /* in the calls that are open */
+    char asked[AHEAD_MAX][REQUEST_ID_MAX + 1];
+    struct quota_ahead take;
+    struct quota_give_back back;
+
+    struct quota_view view;
+    struct period budget, day;
+    struct quota_change since_view, since_asked;
+};
+
+/* In advance_way.c. */
+void advance_take_more(struct advance *advance, unsigned lately); /* where few are left */
+void advance_on_turn(struct turn *turn);
+void advance_leave(
+    struct advance *advance); /* no request finds it; in its turn the rest is given back */
+void advance_carry_on_leaving(struct advance *advance); /* it may be gone afterwards */
+
+#endif

@@ -1,0 +1,184 @@
+/* Scenes of users who send many requests a second, and of the holds that are taken ahead for them. */
+#include "scene/money.h"
+#include "scene/scenes.h"
+#include "scene/vocabulary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { UNTIL_BUSY = 8, MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000 };
+
+static struct person *busy(struct world *w, const char *id, const char *tier);
+static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance);
+static uint64_t until_midnight_ms(const struct world *w);
+static long long held_ahead(struct world *w, const struct person *person);
+static int64_t used_ahead(struct world *w);
+
+/* Each of the later ones has its hold before it comes; what nobody used is given back. */
+void busy_user(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *later[MORE];
+
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    for (unsigned i = 0; i < MORE; i++)
+        later[i] = sends_one(w, ada, 0);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, used_ahead(w), MORE);
+        for (unsigned i = 0; i < MORE; i++)
+            EXPECT_NUMBER(w, status_of(later[i]), 200);
+        EXPECT_NUMBER(w, measured(w, MEASURE_ADMISSIONS, ADMIT_GRANTED, 0), UNTIL_BUSY + MORE);
+    }
+    everything_runs(w, IDLE_MS);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, held_ahead(w, ada), 0);
+        EXPECT_NUMBER(w, measured(w, MEASURE_HOLDS_AHEAD, AHEAD_TAKEN, 0),
+                      MORE + measured(w, MEASURE_HOLDS_AHEAD, AHEAD_GIVEN_BACK, 0));
+        for (unsigned i = 0; i < MORE; i++)
+            is_booked_as(w, later[i], COST_FROM_USAGE);
+    }
+}
+
+/* The figures of a reply are those of the requests before it, whoever asked for the hold and when. */
+void busy_user_reads_what_is_left(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *one, *other;
+    char left[16];
+
+    for (unsigned i = 0; i < MORE; i++) {
+        one = sends_one(w, ada, 0);
+        snprintf(left, sizeof(left), "%u", 500 - UNTIL_BUSY - i - 1);
+        PLAINLY(w) EXPECT(w, reply_was(one, "x-ratelimit-remaining-requests", left));
+    }
+    other = client_sends(w, (struct asking){.token = ada->token, .model = "openai/gpt-4o"});
+    everything_runs(w, 5);
+    snprintf(left, sizeof(left), "%u", 500 - UNTIL_BUSY - MORE - 1);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, used_ahead(w), MORE);
+        EXPECT(w, reply_was(other, "x-ratelimit-remaining-requests", left));
+    }
+}
+
+/* Holds that were taken under the old tier or before she was disabled serve nobody. */
+void busy_user_is_changed(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *asker;
+    char text[1024];
+
+    sends_one(w, ada, 0);
+    tier_becomes(w, ada, "Small");
+    pump_changes(w);
+    asker = sends_one(w, ada, 0);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, used_ahead(w), 1);
+        EXPECT(w, reply_was(asker, "x-keyturn-tier", "Small"));
+    }
+    tier_becomes(w, ada, "Standard");
+    for (unsigned i = 0; i < MORE; i++)
+        sends_one(w, ada, 0);
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "status", "disabled");
+    pump_changes(w);
+    asker = sends_one(w, ada, 0);
+    ada->afterwards = 403;
+    PLAINLY(w)
+    {
+        was_refused(w, asker, 403, "user_disabled");
+        EXPECT_NUMBER(w, held_ahead(w, ada), 0);
+    }
+}
+
+/* Nobody else knows of them: they run out with their lease, and her key says that nothing was spent on them. */
+void busy_instance_dies(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *asker;
+
+    everything_runs(w, LATER_MS);
+    instance_dies(w, 0);
+    everything_runs(w, 150000);
+    PLAINLY(w) EXPECT_NUMBER(w, held_ahead(w, ada), 0);
+    asker = sends_one(w, ada, 1);
+    PLAINLY(w) EXPECT(w, reply_was(asker, "x-ratelimit-remaining-requests", "491"));
+}
+
+/* The next day's requests are counted in the next day. */
+void busy_at_midnight(struct world *w)
+{
+    struct person *ada;
+    struct asker *asker;
+
+    world_pass(w, until_midnight_ms(w) - 300);
+    ada = busy(w, "ada", "Standard");
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    everything_runs(w, 400);
+    asker = sends_one(w, ada, 0);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, used_ahead(w), 0);
+        EXPECT(w, reply_was(asker, "x-ratelimit-remaining-requests", "499"));
+    }
+}
+
+/* What is held ahead is never in the way of the user's own requests on the same instance, and never much on another. */
+void busy_near_a_limit(struct world *w)
+{
+    enum { TOKENS = 100 };
+    struct person *ada = a_user_of(w, "ada", "Small");
+    unsigned fine = 0;
+
+    ada->afterwards = 0;
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < 60; i++) {
+        struct asker *asker = client_sends(
+            w, (struct asking){.token = ada->token, .instance = i % 2, .max_tokens = TOKENS});
+        everything_runs(w, 3);
+        fine += status_of(asker) == 200;
+    }
+    PLAINLY(w) EXPECT_NUMBER(w, fine, 60);
+}
+
+static uint64_t until_midnight_ms(const struct world *w)
+{
+    return (uint64_t)(DAY_MS - loop_wall_ms(w->desk.loop) % DAY_MS);
+}
+
+/* Through so many that the next ones are expected. */
+static struct person *busy(struct world *w, const char *id, const char *tier)
+{
+    struct person *person = a_user_of(w, id, tier);
+
+    a_key(w, person, (struct key_story){0});
+    for (unsigned i = 0; i < UNTIL_BUSY; i++)
+        sends_one(w, person, 0);
+    return person;
+}
+
+static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance)
+{
+    struct asker *asker =
+        client_sends(w, (struct asking){.token = person->token, .instance = instance});
+
+    everything_runs(w, 5);
+    return asker;
+}
+
+/* Holds that no running request has: called while none runs. */
+static long long held_ahead(struct world *w, const struct person *person)
+{
+    char text[1024], key[STORE_KEY_MAX];
+
+    snprintf(key, sizeof(key), "kt:{u:%s}:account", person->id);
+    LOOK(w, text, "HGET", key, "live|");
+    return strtoll(text, NULL, 10);
+}
+
+static int64_t used_ahead(struct world *w)
+{
+    return measured(w, MEASURE_HOLDS_AHEAD, AHEAD_USED, 0);
+}
