@@ -98,9 +98,10 @@ static void on_changed(struct redis_watch *watch, struct span key)
 
     if (store_key_is_token(key, &id))
         identities_forget(&flow->identities, id);
-    else if (store_key_is_key(key, &id))
+    else if (store_key_is_key(key, &id)) {
         keyring_forget(&flow->keyring, id);
-    else if (store_key_is_user(key, &id))
+        advance_end(&flow->advances, id); /* the new key's audit would not know what they ran on */
+    } else if (store_key_is_user(key, &id))
         advance_end(&flow->advances, id);
 }
 

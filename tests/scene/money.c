@@ -8,10 +8,9 @@
 /* One user: in Redis, and summed up from the entries of its requests. */
 struct account {
     long long spent, messages, requests_sum, month_sum, held, live, expired, unbooked, by_key;
-    long long ledger_sum,
-        ledger_sent; /* of the ledger: its costs, and how many requests were sent */
+    long long ledger_sum, ledger_sent, ledger_estimates; /* costs; requests; how many are guesses */
     long long booked, sent, charged, delivered, perhaps;
-    bool estimated, cut_off, died;
+    bool cut_off, died;
 };
 
 #define LEDGER_SCRIPT \
@@ -23,11 +22,12 @@ struct account {
     "return times .. ' ' .. text"
 
 #define ACCOUNT_SCRIPT \
-    "local ledger, sent = 0, 0 " \
+    "local ledger, sent, estimates = 0, 0, 0 " \
     "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do local f = {} " \
     "for i = 1, #e[2], 2 do f[e[2][i]] = e[2][i + 1] end " \
     "if f.user == ARGV[1] then ledger = ledger + f.cost_nano_usd " \
-    "sent = sent + (f.source == 'nothing_sent' and 0 or 1) end end " \
+    "sent = sent + (f.source == 'nothing_sent' and 0 or 1) " \
+    "estimates = estimates + (f.source == 'estimate' and 1 or 0) end end " \
     "local requests, cost = 0, 0 " \
     "for _, k in ipairs(redis.call('KEYS', 'kt:{books}:month:*:user')) do " \
     "local r, c = string.match(redis.call('HGET', k, ARGV[1]) or '0 0 ', '^(%d+) (%d+) ') " \
@@ -40,9 +40,9 @@ struct account {
     "else states[state] = states[state] + 1 end end " \
     "local held = 0 for _, sum in ipairs({'held', 'unconfirmed', 'messages', 'live'}) do " \
     "held = held + math.abs(sums[sum] or 0) end " \
-    "return string.format('%.0f %.0f %.0f %.0f %.0f %d %d %d %.0f %.0f %d', sums.spent or 0, " \
+    "return string.format('%.0f %.0f %.0f %.0f %.0f %d %d %d %.0f %.0f %d %d', sums.spent or 0, " \
     "sums.delivered or 0, requests, cost, held, states.L, states.X, states.S, sums.billed or 0, " \
-    "ledger, sent)"
+    "ledger, sent, estimates)"
 
 static void check_entry(struct world *w, const struct asker *asker, const struct entry *entry);
 static struct account open_account(struct world *w, const struct person *person);
@@ -95,7 +95,6 @@ void money_adds_up(struct world *w)
                 continue;
             account.booked += entries[i].cost_nano_usd;
             account.charged += charged(w, asker, &asked);
-            account.estimated = account.estimated || is(&entries[i], COST_FROM_ESTIMATE);
             account.cut_off = account.cut_off || w->instances[asker->instance].was_cut_off;
             account.died = account.died || has_died(w, asker);
             account.delivered += reply_has(asker, "\"content\":\"one ") && !doubtful;
@@ -140,9 +139,9 @@ static struct account open_account(struct world *w, const struct person *person)
     char text[1024];
 
     LOOK(w, text, "EVAL", ACCOUNT_SCRIPT, "0", person->id);
-    if (sscanf(text, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld", &a.spent,
+    if (sscanf(text, "%lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld", &a.spent,
                &a.messages, &a.requests_sum, &a.month_sum, &a.held, &a.live, &a.expired,
-               &a.unbooked, &a.by_key, &a.ledger_sum, &a.ledger_sent) != 11)
+               &a.unbooked, &a.by_key, &a.ledger_sum, &a.ledger_sent, &a.ledger_estimates) != 12)
         world_fails(w, __FILE__, __LINE__, "an account cannot be read: %s", text);
     return a;
 }
@@ -179,7 +178,10 @@ static void check_account(struct world *w, const struct person *person,
  * whose instance was cut off may outlive the audit of its hold: what it cost is found by the user's next audit. */
 static void check_bill(struct world *w, const struct person *person, const struct account *account)
 {
-    if (account->estimated)
+    if (account->ledger_estimates && !may_be_estimated(w, person))
+        world_fails(w, __FILE__, __LINE__, "%s has %lld estimates, and the key knows better",
+                    person->id, account->ledger_estimates);
+    if (account->ledger_estimates)
         return;
     if (account->ledger_sum != account->charged &&
         !(account->cut_off && account->ledger_sum < account->charged))
