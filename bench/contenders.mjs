@@ -1,5 +1,5 @@
-// Who is measured: one table. `known`: by what credentials. `relaysLike`: its streams are those of another one. start() gives
-// the running program.
+// Who is measured: one table. `known`: by what credentials. `relaysLike`: its streams are those of another one. `later`: not in
+// the quick mode. `settings`: more of keyturn's environment. start() gives the running program.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -20,6 +20,7 @@ export const CONTENDERS = [
     { key: 'lua_usual', name: 'nginx + Lua, usual', what: 'the same; usage written by a timer for each request', known: 'rival', start: luaStarter('write_at_once'), missing: noLua, relaysLike: 'lua_batched' },
     { key: 'plain', name: 'keyturn, plain', what: 'tier without limits, shared key', known: 'plain', start: startKeyturn, tls: true, ours: true },
     { key: 'governed', name: 'keyturn, governed', what: 'token, hold, own sub-key, metering, settlement, ledger', known: 'governed', start: startKeyturn, tls: true, ours: true },
+    { key: 'asking', name: 'keyturn, governed, no holds ahead', what: 'each request waits for Redis, as those of users who send few do', known: 'governed', start: startKeyturn, ours: true, later: true, relaysLike: 'governed', settings: { KEYTURN_QUOTA_HOLDS_AHEAD: '0' } },
 ];
 
 function noLua() {
@@ -29,7 +30,7 @@ function noLua() {
 /** Starts one of the table; several may run at once. */
 export async function startContender(entry, rig) {
     const { stage } = rig, port = await freePort(), directory = stage.room(`${entry.key}-${port}`);
-    const program = await entry.start(rig, { port, directory });
+    const program = await entry.start(rig, { port, directory, settings: entry.settings });
     return { ...entry, rig, port, program, pid: program.pid, base: `http://127.0.0.1:${port}`, get heads() { return rig.heads[entry.known]; } };
 }
 
@@ -69,9 +70,9 @@ async function startListener(rig, name, port, command) {
     return program;
 }
 
-async function startKeyturn(rig, { port, directory, name = `keyturn-${port}` }) {
+async function startKeyturn(rig, { port, directory, settings, name = `keyturn-${port}` }) {
     const program = rig.stage.start(name, [KEYTURN_BIN, 'serve', '--listen', `127.0.0.1:${port}`],
-        { contender: true, env: { ...rig.environment, KEYTURN_DATA_DIRECTORY: directory } });
+        { contender: true, env: { ...rig.environment, KEYTURN_DATA_DIRECTORY: directory, ...settings } });
     await until('keyturn is ready', async () => {
         rig.stage.mustRun(program);
         const answer = await call(`http://127.0.0.1:${port}`, 'GET', '/readyz', { agent: false }).catch(() => null);

@@ -5,12 +5,13 @@ import { CONTENDERS, startContender, warmUp } from './contenders.mjs';
 import { Figures } from './figures.mjs';
 import { measureGrowth } from './growth.mjs';
 import { machineFacts } from './machine.mjs';
-import { enduranceRound, latencyRound, memoryRound, requestsRound, sizeName, streamsRound } from './measure.mjs';
+import { cellName, enduranceRound, latencyRound, memoryRound, requestsRound, streamsRound } from './measure.mjs';
 import { reportText, writeReport } from './report.mjs';
 import { Rig } from './rig.mjs';
 import { Stage } from './stage.mjs';
 
 const BODIES = [1536, 32 * 1024], CONNECTIONS = [64, 512], RATES = [5000, 10_000];
+const CELLS = BODIES.flatMap(bytes => CONNECTIONS.map(connections => ({ bytes, connections }))), TLS_CELLS = BODIES.map(bytes => ({ bytes, connections: 64, tls: true }));
 const PARTS = ['requests', 'latency', 'streams', 'memory', 'tls', 'crowd', 'endurance', 'growth'];
 
 const MODES = {
@@ -48,7 +49,7 @@ class Benchmark {
         const chosen = given.contenders?.split(',');
         Object.assign(this, { stage, say, figures: new Figures(), growth: [], running: [] });
         this.parts = new Set(given.parts?.split(',') ?? mode.parts);
-        this.entries = CONTENDERS.filter(entry => (!chosen || chosen.includes(entry.key) || entry.key === 'nginx') && this.isHere(entry));
+        this.entries = CONTENDERS.filter(entry => (chosen ? chosen.includes(entry.key) || entry.key === 'nginx' : modeName !== 'quick' || !entry.later) && this.isHere(entry));
     }
     isHere(entry) {
         const missing = entry.missing?.();
@@ -75,23 +76,28 @@ class Benchmark {
     rounds(part) { return Number(given.rounds ?? this.order(part).rounds ?? mode.rounds); }
 
     async startAll() {
-        for (const entry of this.entries) {
+        this.running = await this.start(this.entries, this.rig);
+    }
+    async start(entries, rig) {
+        const running = [];
+        for (const entry of entries) {
             say(`starting ${entry.name}: ${entry.what}`);
-            const contender = await startContender(entry, this.rig);
-            this.running.push(contender);
+            const contender = await startContender(entry, rig);
+            running.push(contender);
             await warmUp(contender);
         }
+        return running;
     }
     /** Each round begins with another contender, so that none always follows the same one. */
-    inTurn(round) {
-        const first = round % this.running.length;
-        return { ...this, running: [...this.running.slice(first), ...this.running.slice(0, first)] };
+    inTurn(round, running = this.running) {
+        const first = round % running.length;
+        return { ...this, running: [...running.slice(first), ...running.slice(0, first)] };
     }
 
     async requests() {
-        const cells = BODIES.flatMap(bytes => CONNECTIONS.map(connections => ({ bytes, connections }))), order = this.order('requests');
+        const order = this.order('requests');
         for (let round = 0; round < this.rounds('requests'); round++)
-            for (const cell of cells) {
+            for (const cell of CELLS) {
                 if (round && Date.now() - began > order.until * 1000)
                     return this.figures.note(`Round ${round + 1} of the requests was cut short at ${order.until} s: this machine is slow or busy.`);
                 await requestsRound(this.inTurn(round), { ...cell, ...order });
@@ -117,12 +123,16 @@ class Benchmark {
         const rig = await Rig.build(this.stage, { name: 'tls-rig', tls: true });
         await rig.invite();
         await this.memory(rig, 'idle_tls_stream');
-        this.figures.note('Memory with a TLS upstream: not measured for nginx + Lua.');
+        const running = await this.start(this.entries.filter(entry => entry.tls), rig);
+        for (let round = 0; round < this.rounds('latency'); round++)
+            for (const cell of TLS_CELLS) await requestsRound(this.inTurn(round, running), { ...cell, ...this.order('requests') });
+        for (const { program } of running) await this.stage.end(program);
+        this.figures.note('With a TLS upstream nginx + Lua was not measured.');
     }
 
     get report() {
         return {
-            ...this, contenders: this.entries, cells: BODIES.flatMap(bytes => CONNECTIONS.map(connections => `${sizeName(bytes)}_${connections}`)), rates: RATES,
+            ...this, contenders: this.entries, cells: CELLS.map(cellName), tlsCells: TLS_CELLS.map(cellName), rates: RATES,
             mode: modeName, command: ['./dev bench', ...process.argv.slice(2)].join(' '), started: new Date(began).toISOString(), seconds: Math.round((Date.now() - began) / 1000),
         };
     }

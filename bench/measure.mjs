@@ -7,11 +7,12 @@ import { cpuNs, residentBytes } from './meter.mjs';
 import { bodyFile } from './rig.mjs';
 
 export const sizeName = bytes => bytes >= 1 << 20 ? `${bytes / (1 << 20)}m` : `${bytes / 1024}k`;
+export const cellName = ({ bytes, connections, tls }) => `${sizeName(bytes)}_${connections}${tls ? '_tls' : ''}`;
 const KIB = 1024, MIB = 1 << 20;
 
 /** CPU of each contender's process per request, and of Redis beside it; ratios within the round. */
 export async function requestsRound({ figures, running, say }, { bytes, connections, seconds, warm }) {
-    const cell = `${sizeName(bytes)}_${connections}`, costs = {}, failed = new Set();
+    const cell = cellName({ bytes, connections, tls: running[0].rig.authority }), costs = {}, failed = new Set();
     for (const contender of running) {
         const { rig } = contender, order = { body: bodyFile(rig.stage, bytes), connections };
         if (warm) await closedLoop(contender, { ...order, seconds: warm });

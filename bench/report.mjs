@@ -18,17 +18,19 @@ function section(title, contenders, columns) {
     return rows.length ? [`## ${title}`, '', table(['', ...columns.map(([head]) => head)], rows), ''] : [];
 }
 
-function sections({ figures, contenders, cells, rates }) {
-    const text = key => figures.text(key);
+function sections({ figures, contenders, cells, tlsCells, rates }) {
+    const text = key => figures.text(key), head = cell => cell.replace(/_(\d+).*/, ', $1');
+    const cpuColumns = cells => cells.map(cell => [head(cell), key => `${text(`${key}_cpu_us_${cell}`)} (${text(`${key}_cpu_ratio_${cell}`)})`]);
     const withAlone = [{ key: 'simulator', name: '(no proxy)' }, ...contenders];
     const streamColumns = name => [['us a chunk', key => text(`${key}_${name}_cpu_us`)], ['x nginx', key => text(`${key}_${name}_cpu_ratio`)],
         ['late p50 us', key => text(`${key}_${name}_late_p50_us`)], ['late p99 us', key => text(`${key}_${name}_late_p99_us`)],
         ['added p99 us', key => text(`${key}_${name}_added_p99_us`)],
         ['% joined', key => text(`${key}_${name}_joined_percent`)], ['MiB', key => text(`${key}_${name}_rss_mib`)]];
     return [
-        ...section('CPU of the proxy per request, us, and times plain nginx', contenders, cells.map(cell => [cell.replace('_', ', '), key => `${text(`${key}_cpu_us_${cell}`)} (${text(`${key}_cpu_ratio_${cell}`)})`])),
-        ...section('CPU of Redis per request, us', contenders.filter(({ known }) => known !== 'open'), cells.map(cell => [cell.replace('_', ', '), key => text(`${key}_redis_us_${cell}`)])),
-        ...section('Requests per second (what the machine gave; not a figure of the proxy)', contenders, cells.map(cell => [cell.replace('_', ', '), key => text(`${key}_rps_${cell}`)])),
+        ...section('CPU of the proxy per request, us, and times plain nginx', contenders, cpuColumns(cells)),
+        ...section('The same with a TLS upstream', contenders, cpuColumns(tlsCells)),
+        ...section('CPU of Redis per request, us', contenders.filter(({ known }) => known !== 'open'), cells.map(cell => [head(cell), key => text(`${key}_redis_us_${cell}`)])),
+        ...section('Requests per second (what the machine gave; not a figure of the proxy)', contenders, cells.map(cell => [head(cell), key => text(`${key}_rps_${cell}`)])),
         ...money(figures, cells),
         ...section('Latency from the scheduled time, 256 connections, 1.5 KB, p50 / p99 us', contenders, rates.map(rate => [`${rate}/s`, key => `${text(`${key}_latency_p50_us_${rate}`)} / ${text(`${key}_latency_p99_us_${rate}`)}`])),
         ...section('Streams', withAlone, streamColumns('chunk')),
