@@ -67,6 +67,14 @@
     ROW(busy_instance_dies, 2, NULL) \
     ROW(busy_at_midnight, 1, NULL) \
     ROW(busy_near_a_limit, 2, NULL) \
+    ROW(busy_while_redis_is_away, 1, NULL) \
+    ROW(busy_elsewhere_when_an_instance_dies, 2, NULL) \
+    ROW(busy_instance_dies_after_a_renewal, 2, NULL) \
+    ROW(busy_user_sends_a_larger_one, 1, NULL) \
+    ROW(busy_user_sends_another_meanwhile, 1, NULL) \
+    ROW(busy_user_asks_for_what_is_left, 1, NULL) \
+    ROW(busy_user_with_few_slots, 1, NULL) \
+    ROW(busy_user_with_few_slots_goes_elsewhere, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \
     ROW(drained_stream, 1, NULL) \
     ROW(drained_after_a_retry, 1, NULL) \

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UNTIL_BUSY = 8, MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000 };
+enum { UNTIL_BUSY = 8, MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000, SLOTS = 16, FEW_TOKENS = 100 };
 
 static struct person *busy(struct world *w, const char *id, const char *tier);
+static struct person *busy_in_all_slots(struct world *w);
 static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance);
+static void stays_busy(struct world *w, const struct person *person, unsigned instance);
 static uint64_t until_midnight_ms(const struct world *w);
 static long long held_ahead(struct world *w, const struct person *person);
 static int64_t used_ahead(struct world *w);
@@ -143,6 +145,169 @@ void busy_near_a_limit(struct world *w)
     PLAINLY(w) EXPECT_NUMBER(w, fine, 60);
 }
 
+/* Redis is away for longer than giving back is tried: holds that no request used cost nothing, however busy she stays. */
+void busy_while_redis_is_away(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    redis_is_there(w, false);
+    everything_runs(w, 8000);
+    redis_is_there(w, true);
+    stays_busy(w, ada, 0);
+}
+
+/* The same where an instance dies and she goes on at another. */
+void busy_elsewhere_when_an_instance_dies(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    everything_runs(w, LATER_MS);
+    instance_dies(w, 0);
+    stays_busy(w, ada, 1);
+}
+
+/* Taken before her key was renewed, and used by nobody: the audit of the new key must not guess that they were. */
+void busy_instance_dies_after_a_renewal(struct world *w)
+{
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    struct fake_key *key = a_key(w, ada, (struct key_story){0});
+
+    for (unsigned i = 0; i < UNTIL_BUSY; i++)
+        sends_one(w, ada, 0);
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    key->deleted = true;
+    sends_one(w, ada, 0);
+    PLAINLY(w) EXPECT_NUMBER(w, w->keys.creates, 1);
+    instance_dies(w, 0);
+    everything_runs(w, 150000);
+}
+
+/* What her own instance has ahead for smaller requests is not in the way of a larger one. */
+void busy_user_sends_a_larger_one(struct world *w)
+{
+    struct person *ada = busy_in_all_slots(w);
+    struct asker *larger =
+        client_sends(w, (struct asking){.token = ada->token, .max_tokens = 2 * FEW_TOKENS});
+
+    everything_runs(w, 5);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 100);
+    PLAINLY(w) EXPECT_NUMBER(w, status_of(larger), 200);
+}
+
+/* Nor is it while more of it is being asked for. */
+void busy_user_sends_another_meanwhile(struct world *w)
+{
+    struct person *ada = busy_in_all_slots(w);
+    struct asker *other = client_sends(
+        w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .stream = true});
+
+    client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
+    everything_runs(w, 5);
+    PLAINLY(w) EXPECT(w, w->instances[0].flow.exchange_count <= SLOTS);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 100);
+    PLAINLY(w) EXPECT_NUMBER(w, status_of(other), 200);
+}
+
+/* Nor does it shorten an answer near the end of her budget. */
+void busy_user_asks_for_what_is_left(struct world *w)
+{
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    struct asker *larger;
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_limit_nano_usd", "2700000");
+    pump_changes(w);
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < UNTIL_BUSY; i++) {
+        client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
+        everything_runs(w, 5);
+    }
+    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
+    larger = client_sends(w, (struct asking){.token = ada->token, .max_tokens = 4000});
+    everything_runs(w, 100);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, status_of(larger), 200);
+        EXPECT(w, span_contains(buffer_view(&w->asks.rows[w->asks.count - 1].body),
+                                SPAN("\"max_tokens\":4000")));
+    }
+}
+
+/* Where no hold is ever granted ahead, a request is one admission, as it is for everybody. */
+void busy_user_with_few_slots(struct world *w)
+{
+    enum { REQUESTS = 60 };
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    unsigned admissions = 0;
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "4");
+    pump_changes(w);
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < REQUESTS; i++)
+        sends_one(w, ada, 0);
+    for (size_t i = 0; w->notes && i < w->wait_count; i++)
+        admissions += strstr(w->notes[i].label, "redis admit") != NULL;
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, measured(w, MEASURE_HOLDS_AHEAD, AHEAD_TAKEN, 0), 0);
+        EXPECT(w, admissions < REQUESTS + REQUESTS / 4);
+    }
+}
+
+/* Nor do her settlements wait for company: she is near a limit, and has nothing ahead. */
+void busy_user_with_few_slots_goes_elsewhere(struct world *w)
+{
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    struct asker *last = NULL;
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "3");
+    pump_changes(w);
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < UNTIL_BUSY + MORE; i++)
+        sends_one(w, ada, 0);
+    upstream_holds_after(w, 1);
+    for (unsigned i = 0; i < 3; i++)
+        last = client_sends(
+            w, (struct asking){.token = ada->token, .stream = true, .instance = 1});
+    everything_runs(w, 5);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 100);
+    PLAINLY(w) EXPECT_NUMBER(w, status_of(last), 200);
+}
+
+/* Every slot is in use or held ahead, for requests of FEW_TOKENS. */
+static struct person *busy_in_all_slots(struct world *w)
+{
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "16");
+    pump_changes(w);
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < UNTIL_BUSY; i++) {
+        client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
+        everything_runs(w, 5);
+    }
+    upstream_holds_after(w, 1);
+    for (unsigned i = 0; i < SLOTS && held_ahead(w, ada) < SLOTS; i++) {
+        client_sends(
+            w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .stream = true});
+        everything_runs(w, 5);
+    }
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, held_ahead(w, ada), SLOTS);
+        EXPECT(w, w->instances[0].flow.exchange_count < SLOTS);
+    }
+    return ada;
+}
+
 static uint64_t until_midnight_ms(const struct world *w)
 {
     return (uint64_t)(DAY_MS - loop_wall_ms(w->desk.loop) % DAY_MS);
@@ -166,6 +331,22 @@ static struct asker *sends_one(struct world *w, const struct person *person, uns
 
     everything_runs(w, 5);
     return asker;
+}
+
+/* So often that the sweeper never looks after her, and not quiet when she is looked after each ten minutes: for longer
+ * than what was left open may wait for its audit. */
+static void stays_busy(struct world *w, const struct person *person, unsigned instance)
+{
+    enum { LOOKS_MS = 600000, NEAR_MS = 15000, RARELY_MS = 25000, OFTEN_MS = 2500, END_MS = 1240000 };
+
+    for (uint64_t begun_ms = world_now_ms(w), age_ms = 0; age_ms < END_MS;
+         age_ms = world_now_ms(w) - begun_ms) {
+        client_sends(w, (struct asking){.token = person->token, .instance = instance});
+        everything_runs(w, age_ms > RARELY_MS && (age_ms + RARELY_MS + NEAR_MS) % LOOKS_MS <
+                                                     RARELY_MS + 3 * NEAR_MS
+                               ? OFTEN_MS
+                               : RARELY_MS);
+    }
 }
 
 /* Holds that no running request has: called while none runs. */
