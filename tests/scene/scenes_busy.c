@@ -237,6 +237,51 @@ void busy_user_asks_for_what_is_left(struct world *w)
     }
 }
 
+/* A small request holds what it may cost, not what a large one before it might have cost. */
+void busy_user_turns_to_smaller_ones(struct world *w)
+{
+    enum { STREAMS = 8 };
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    struct asker *other;
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_limit_nano_usd", "200000000");
+    pump_changes(w);
+    a_key(w, ada, (struct key_story){0});
+    for (unsigned i = 0; i < UNTIL_BUSY; i++)
+        sends_one(w, ada, 0);
+    upstream_holds_after(w, 1);
+    for (unsigned i = 0; i < STREAMS; i++) {
+        client_sends(w, (struct asking){
+                            .token = ada->token, .max_tokens = FEW_TOKENS, .stream = true});
+        everything_runs(w, 5);
+    }
+    everything_runs(w, IDLE_MS);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, held_ahead(w, ada), STREAMS);
+        LOOK(w, text, "EVAL",
+             "local sum, all = 0, redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
+             "if string.find(all[i], '^held|') then sum = sum + all[i + 1] end end "
+             "return string.format('%d', sum)",
+             "1", "kt:{u:ada}:account");
+        EXPECT(w, strtoll(text, NULL, 10) < STREAMS * 200000);
+        world_says(w, "held %s", text);
+    }
+    other = client_sends(w, (struct asking){.token = ada->token,
+                                            .model = "openai/gpt-4o",
+                                            .max_tokens = 15000});
+    everything_runs(w, 5);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 100);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, status_of(other), 200);
+        EXPECT(w, span_contains(buffer_view(&w->asks.rows[w->asks.count - 1].body),
+                                SPAN("\"max_tokens\":15000")));
+    }
+}
+
 /* Where no hold is ever granted ahead, a request is one admission, as it is for everybody. */
 void busy_user_with_few_slots(struct world *w)
 {
