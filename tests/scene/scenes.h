@@ -74,6 +74,7 @@
     ROW(busy_user_sends_another_meanwhile, 1, NULL) \
     ROW(busy_user_asks_for_what_is_left, 1, NULL) \
     ROW(busy_user_turns_to_smaller_ones, 1, NULL) \
+    ROW(busy_user_is_estimated, 1, NULL) \
     ROW(busy_user_with_few_slots, 1, NULL) \
     ROW(busy_user_with_few_slots_goes_elsewhere, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \

@@ -282,6 +282,27 @@ void busy_user_turns_to_smaller_ones(struct world *w)
     }
 }
 
+/* ... and an estimate is no more than that. */
+void busy_user_is_estimated(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *smaller;
+
+    w->asks.billing.tells_no_usage = true;
+    w->asks.billing.keeps_no_records = true;
+    smaller = client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
+    everything_runs(w, 5);
+    w->asks.billing.tells_no_usage = false;
+    w->keys.refuses_management = w->management_stays_refused = true;
+    everything_runs(w, 720000);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, used_ahead(w), 1);
+        is_booked_as(w, smaller, COST_FROM_ESTIMATE);
+        EXPECT(w, booked(w, smaller).cost_nano_usd < 200000);
+    }
+}
+
 /* Where no hold is ever granted ahead, a request is one admission, as it is for everybody. */
 void busy_user_with_few_slots(struct world *w)
 {
