@@ -77,6 +77,7 @@
     ROW(busy_user_is_estimated, 1, NULL) \
     ROW(busy_user_with_few_slots, 1, NULL) \
     ROW(busy_user_with_few_slots_goes_elsewhere, 2, NULL) \
+    ROW(outbox_of_the_dead_after_a_lost_answer, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \
     ROW(drained_stream, 1, NULL) \
     ROW(drained_after_a_retry, 1, NULL) \

@@ -347,6 +347,22 @@ void busy_user_with_few_slots_goes_elsewhere(struct world *w)
     PLAINLY(w) EXPECT_NUMBER(w, status_of(last), 200);
 }
 
+/* An answer that was lost is no reason to leave the outbox of a dead instance for ever: nothing else ends here later. */
+void outbox_of_the_dead_after_a_lost_answer(struct world *w)
+{
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    struct asker *dead;
+
+    ada->afterwards = 0;
+    a_key(w, ada, (struct key_story){0});
+    goes_wrong(w, "B redis book", BREAK_dies_undone);
+    dead = sends_one(w, ada, 1);
+    goes_wrong(w, "A redis HDEL", BREAK_lost_applied);
+    sends_one(w, ada, 0);
+    everything_runs(w, 180000);
+    PLAINLY(w) EXPECT_NUMBER(w, booked(w, dead).times, 1);
+}
+
 /* Every slot is in use or held ahead, for requests of FEW_TOKENS. */
 static struct person *busy_in_all_slots(struct world *w)
 {
