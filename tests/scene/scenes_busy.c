@@ -252,8 +252,8 @@ void busy_user_turns_to_smaller_ones(struct world *w)
         sends_one(w, ada, 0);
     upstream_holds_after(w, 1);
     for (unsigned i = 0; i < STREAMS; i++) {
-        client_sends(w, (struct asking){
-                            .token = ada->token, .max_tokens = FEW_TOKENS, .stream = true});
+        client_sends(
+            w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS, .stream = true});
         everything_runs(w, 5);
     }
     everything_runs(w, IDLE_MS);
@@ -268,9 +268,8 @@ void busy_user_turns_to_smaller_ones(struct world *w)
         EXPECT(w, strtoll(text, NULL, 10) < STREAMS * 200000);
         world_says(w, "held %s", text);
     }
-    other = client_sends(w, (struct asking){.token = ada->token,
-                                            .model = "openai/gpt-4o",
-                                            .max_tokens = 15000});
+    other = client_sends(
+        w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .max_tokens = 15000});
     everything_runs(w, 5);
     upstream_holds_after(w, SIZE_MAX);
     everything_runs(w, 100);
@@ -339,8 +338,7 @@ void busy_user_with_few_slots_goes_elsewhere(struct world *w)
         sends_one(w, ada, 0);
     upstream_holds_after(w, 1);
     for (unsigned i = 0; i < 3; i++)
-        last = client_sends(
-            w, (struct asking){.token = ada->token, .stream = true, .instance = 1});
+        last = client_sends(w, (struct asking){.token = ada->token, .stream = true, .instance = 1});
     everything_runs(w, 5);
     upstream_holds_after(w, SIZE_MAX);
     everything_runs(w, 100);
@@ -419,7 +417,13 @@ static struct asker *sends_one(struct world *w, const struct person *person, uns
  * than what was left open may wait for its audit. */
 static void stays_busy(struct world *w, const struct person *person, unsigned instance)
 {
-    enum { LOOKS_MS = 600000, NEAR_MS = 15000, RARELY_MS = 25000, OFTEN_MS = 2500, END_MS = 1240000 };
+    enum {
+        LOOKS_MS = 600000,
+        NEAR_MS = 15000,
+        RARELY_MS = 25000,
+        OFTEN_MS = 2500,
+        END_MS = 1240000
+    };
 
     for (uint64_t begun_ms = world_now_ms(w), age_ms = 0; age_ms < END_MS;
          age_ms = world_now_ms(w) - begun_ms) {
