@@ -76,7 +76,7 @@ async function openUsers(rig) {
 
 async function lookUsers(stand, users, { seconds, figures }) {
     const client = await RedisClient.open(stand.rig.redisSocket);
-    const script = 'for i = ARGV[1], ARGV[2] do redis.call("HSET", "kt:{u:u" .. string.format("%d", i) .. "}:user", "status", "active", "tier", "limited", "created_at", ARGV[3]) end';
+    const script = 'for i = ARGV[1], ARGV[2] do redis.call("HSET", "kt:u:{u:u" .. string.format("%d", i) .. "}", "status", "active", "tier", "limited", "created_at", ARGV[3]) end';
     for (; stand.known < users; stand.known = Math.min(users, stand.known + 10_000))
         await client.ask('EVAL', script, 0, stand.known + 1, Math.min(users, stand.known + 10_000), Date.now());
     client.close();

@@ -65,10 +65,10 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
         return false;
     if (ask->hold_nano_usd > advance->amount_nano_usd ||
         (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {
-        advance_leave(advance);
+        advance_end(advances, ask->user);
         return false;
     }
-    if (advance->count == 0)
+    if (advance->count == 0 || ask->hold_nano_usd < advance->amount_nano_usd / 2)
         return false;
     memcpy(ret_id, advance->holds[0].id, sizeof(advance->holds[0].id));
     memmove(advance->holds, advance->holds + 1, --advance->count * sizeof(*advance->holds));
@@ -113,7 +113,28 @@ void advance_over(struct advances *advances, struct span user, const struct quot
 
 bool advance_is_there(const struct advances *advances, struct span user)
 {
-    return find(advances, user) != NULL;
+    const struct advance *advance = find(advances, user);
+
+    return advance && (advance->count || advance->asked_count);
+}
+
+bool advance_make_room(struct advances *advances, struct span user)
+{
+    bool some = advance_is_there(advances, user);
+
+    if (some)
+        advance_end(advances, user);
+    LIST_EACH (node, &advances->leaving)
+        some = some || span_equal(span_of(container_of(node, struct advance, link)->user), user);
+    return some;
+}
+
+void advance_forget(struct advances *advances, struct span user)
+{
+    struct advance *advance = find(advances, user);
+
+    if (advance)
+        advance_leave(advance);
 }
 
 void advance_end(struct advances *advances, struct span user)
@@ -147,11 +168,12 @@ static bool may_begin(const struct advances *advances, const struct admit_ask *a
 static struct advance *begin(struct advances *advances, const struct admit_ask *ask)
 {
     struct advance *advance = must_alloc(sizeof(*advance));
+    int64_t amount_nano_usd = quota_amount(ask->hold_nano_usd);
 
     advance->advances = advances;
     advance->tier = ask->tier;
     advance->is_message = ask->is_message;
-    advance->amount_nano_usd = quota_amount(ask->hold_nano_usd + ask->hold_nano_usd / 4);
+    advance->amount_nano_usd = quota_amount(amount_nano_usd + amount_nano_usd / 4);
     advance->used_ms = loop_now_ms(advances->flow->loop);
     span_text(ask->user, advance->user, sizeof(advance->user));
     span_text(span_first(ask->model, METER_TEXT_MAX), advance->model, sizeof(advance->model));
@@ -212,4 +234,9 @@ static void on_link_turn(struct turn *turn)
     struct advances *advances = container_of(turn, struct advances, link);
 
     end_all(advances);
+    LIST_EACH (node, &advances->leaving) {
+        struct advance *advance = container_of(node, struct advance, link);
+        deadline_leave(&advance->due);
+        advance_carry_on_leaving(advance);
+    }
 }

@@ -1,7 +1,7 @@
 /* advance.h: holds taken ahead, for users who send many requests a second: such a request does not wait for Redis.
  *
  *     granted by Redis, one of many lately   some holds are taken ahead in one call (quota_take_ahead)
- *     the next request                       has one at once, and its id, if it is of the same model and no dearer
+ *     the next request                       has one at once, and its id, if it is of the same model and about as dear
  *     half of them are used                  more are taken, behind the user's charges in the same write
  *     idle for IDLE_MS, the user changed, the link to Redis moved, a hold's time is over, we stop: the rest is given back
  *
@@ -14,7 +14,8 @@
  * Owns      what each of these users has ahead, at most AHEAD_MAX holds, and its questions.
  * Units     milliseconds of Redis' clock for holds, of the loop for idling; nano-USD.
  * Runs on   the loop.
- * Fails     a question that fails takes the rest away; what cannot be given back is left to its lease.
+ * Fails     a question that fails takes the rest away; giving back is tried until Redis took it, or we end: then the holds
+ *           are left to their lease.
  * Ends      advances_stop; then count becomes 0.
  * Source    docs/decisions/020
  */
@@ -53,7 +54,12 @@ void advance_granted(struct advances *advances, const struct admit_ask *ask,
 /* A request of the user is over: the change it made to the quota. */
 void advance_over(struct advances *advances, struct span user, const struct quota_change *change);
 bool advance_is_there(const struct advances *advances, struct span user);
-/* The user changed, or somebody wants to know what is left: given back before anything that is asked next. */
+/* Redis refused a request for want of room. True: what is held ahead here was in its way, and is given back before anything that
+ * is asked next, or soon. */
+bool advance_make_room(struct advances *advances, struct span user);
+/* Somebody wants to know what is left: given back before anything that is asked next. */
 void advance_end(struct advances *advances, struct span user);
+/* The user changed, or the user's key: no request uses what was taken before. For callbacks: it is given back in a turn. */
+void advance_forget(struct advances *advances, struct span user);
 
 #endif

@@ -11,8 +11,8 @@ enum {
     LEAST_AHEAD = 2, /* holds for the next requests */
     AHEAD_PART = 5,  /* or for that part of what came within about a second */
     LEASE_PART = 6,  /* and for that part of a lease */
-    TRIES_MAX = 6,
-    PAUSE_MS = 100
+    PAUSE_FIRST_MS = 100,
+    PAUSE_LAST_MS = 3000
 };
 
 static struct admit_ask compose_ask(const struct advance *advance);
@@ -33,7 +33,7 @@ void advance_take_more(struct advance *advance, unsigned lately)
 
     wanted = wanted < LEAST_AHEAD ? LEAST_AHEAD : wanted;
     wanted = wanted < most ? wanted : most;
-    if (advance->asked_count || advance->count > wanted / 2)
+    if (advance->asked_count || advance->poor || advance->count > wanted / 2)
         return;
     advance->asked_count = wanted - advance->count;
     for (size_t i = 0; i < advance->asked_count; i++)
@@ -71,13 +71,17 @@ void advance_leave(struct advance *advance)
     loop_post(advances->flow->loop, &advance->turn);
 }
 
+/* While more is being asked for, too: what is given back now is in nobody's way. */
 void advance_carry_on_leaving(struct advance *advance)
 {
-    if (advance->asked_count || advance->returned_count)
-        return;
-    if (advance->count == 0 || advance->advances->flow->cutting)
+    const struct advances *advances = advance->advances;
+    bool rests = advance->asked_count == 0 && advance->returned_count == 0;
+    bool is_left =
+        advances->flow->cutting || (advances->stopped && !store_is_up(advances->flow->store));
+
+    if (rests && (advance->count == 0 || is_left))
         advance_free(advance);
-    else if (advance->due.passed || !deadline_is_set(&advance->due))
+    else if (advance->count && !advance->returned_count && !deadline_is_set(&advance->due))
         give_back(advance);
 }
 
@@ -115,6 +119,7 @@ static void got_taken(struct advance *advance)
     advance->budget = take->budget;
     advance->day = take->day;
     advance->since_view = advance->since_asked;
+    advance->poor = take->taken == 0;
     keep(advance, take->taken, good_until(advance));
     if (!is_same_day)
         advance_leave(advance);
@@ -166,17 +171,21 @@ static void give_back(struct advance *advance)
                     advance->count, &advance->turn);
 }
 
-/* Not for ever: a hold that stays ends with its lease, and whoever sweeps finds that it cost nothing. */
+/* Behind them may be some that came meanwhile. */
 static void got_given_back(struct advance *advance)
 {
     struct flow *flow = advance->advances->flow;
 
-    if (advance->back.call.end == STORE_OK || ++advance->tries == TRIES_MAX) {
+    if (advance->back.call.end == STORE_OK) {
         metric_add(flow->metrics, MEASURE_HOLDS_AHEAD, AHEAD_GIVEN_BACK, 0,
-                   advance->back.call.end == STORE_OK ? (int64_t)advance->count : 0);
-        advance->count = 0;
+                   (int64_t)advance->returned_count);
+        advance->count -= advance->returned_count;
+        memmove(advance->holds, advance->holds + advance->returned_count,
+                advance->count * sizeof(*advance->holds));
     } else
-        deadline_join_in(&flow->pauses, &advance->due, (uint64_t)PAUSE_MS << advance->tries);
+        deadline_join_in(
+            &flow->pauses, &advance->due,
+            backoff_ms(advance->tries++, PAUSE_FIRST_MS, PAUSE_LAST_MS, flow->random()));
     advance->returned_count = 0;
 }
 

@@ -19,6 +19,7 @@ struct advance {
     struct deadline due; /* idle; or, leaving, to be given back once more */
     uint64_t used_ms;
     bool leaves;
+    bool poor;      /* there was no room for any */
     unsigned tries; /* to give back */
 
     char user[USER_ID_MAX + 1], model[METER_TEXT_MAX + 1];
@@ -41,8 +42,8 @@ struct advance {
 /* In advance_way.c. */
 void advance_take_more(struct advance *advance, unsigned lately); /* where few are left */
 void advance_on_turn(struct turn *turn);
-void advance_leave(
-    struct advance *advance); /* no request finds it; in its turn the rest is given back */
+/* No request finds it; in its turn the rest is given back. */
+void advance_leave(struct advance *advance);
 void advance_carry_on_leaving(struct advance *advance); /* it may be gone afterwards */
 
 #endif

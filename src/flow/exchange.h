@@ -28,9 +28,7 @@ struct flow;
     ROW(got_body, "strict JSON, no field twice; every model it names") \
     ROW(ask_tier, "the user's tier: remembered, or one read in Redis") \
     ROW(got_tier, "what it allows: the model, or 403") \
-    ROW(ask_quota, "a hold taken ahead, or one script in Redis: status, minute, day, budget, " \
-                   "concurrency; takes " \
-                   "the hold") \
+    ROW(ask_quota, "the hold: one taken ahead, or one script in Redis, on all axes at once") \
     ROW(got_quota, "the hold and the tokens it pays for, or which limit refused") \
     ROW(ask_free, \
         "a free model: one of the account's requests, shared by one script in Redis; or, when " \

@@ -79,9 +79,9 @@ enum verdict exchange_got_quota(struct exchange *x)
     if (admission->call.end != STORE_OK)
         return exchange_fail(x, FAULT_STORE_DOWN);
     flow->store_ahead_ms = admission->now_ms - loop_wall_ms(flow->loop);
-    if (is_for_want_of_room(admission->verdict) &&
-        advance_is_there(&flow->advances, span_of(x->user))) {
-        advance_end(&flow->advances, span_of(x->user));
+    if (is_for_want_of_room(admission->verdict) && x->quota_tries < QUOTA_TRIES_MAX &&
+        advance_make_room(&flow->advances, span_of(x->user))) {
+        x->quota_tries++;
         return exchange_go(x, EXCHANGE_AT_ask_quota);
     }
     if (admission->verdict != ADMIT_GRANTED)

@@ -100,9 +100,9 @@ static void on_changed(struct redis_watch *watch, struct span key)
         identities_forget(&flow->identities, id);
     else if (store_key_is_key(key, &id)) {
         keyring_forget(&flow->keyring, id);
-        advance_end(&flow->advances, id); /* the new key's audit would not know what they ran on */
+        advance_forget(&flow->advances, id); /* the new key's audit would not know of them */
     } else if (store_key_is_user(key, &id))
-        advance_end(&flow->advances, id);
+        advance_forget(&flow->advances, id);
 }
 
 static void on_blind(struct redis_watch *watch, bool blind)

@@ -303,13 +303,20 @@ static void later(struct key_audit *audit)
     over(audit);
 }
 
-/* The estimate of what may have run on another key is no part of this one's sum. */
+/* The estimate of what may have run on another key is no part of this one's sum. A hold taken ahead, of which no request told,
+ * was hardly used: should it have been, the key's next audit finds it. */
 static void estimate_rest(struct key_audit *audit, int64_t older_than_ms)
 {
     for (size_t i = audit->next; i < audit->count; i++) {
         struct audited_hold *hold = &audit->holds[i];
         if (hold->age_ms <= older_than_ms)
             continue;
+        if (hold->ahead && hold->certain) {
+            hold->record.cost_nano_usd = 0;
+            hold->record.source = COST_NOTHING_SENT;
+            settlement_begin(&audit->flow->settlements, &hold->record, SETTLE_SOON);
+            continue;
+        }
         if (!hold->certain)
             hold->record.key_version = 0;
         reconcile_estimate(audit->flow, &hold->record);

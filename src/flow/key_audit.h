@@ -3,10 +3,10 @@
  *     the key's record ─► what is settled of it ─► GET /keys/{hash} ─► the same once more
  *     ─► settle one after the other
  *
- * While no hold of the user is live and nothing is settled meanwhile, what the key has cost (credits and BYOK) less what
- * is settled of it is what these holds cost together. Each gets at most its amount, the last one all that is left: who
- * of them cost how much is a guess, their sum is not. A hold taken ahead for which nothing is left counts as never used. Two audits at once come to the same figures, and of two figures for
- * one request the first stands.
+ * While no hold of the user is live and nothing is settled meanwhile, what the key has cost (credits and BYOK) less
+ * what is settled of it is what these holds cost together. Each gets at most its amount, the last one all that is
+ * left: who of them cost how much is a guess, their sum is not. A hold taken ahead for which nothing is left counts
+ * as never used. Two audits at once come to the same figures, and of two figures for one request the first stands.
  *
  *     nobody ever had the key         it never left: nothing
  *     a key that was replaced or is gone, or whose cost OpenRouter does not tell: the hold's amount, an estimate

@@ -16,6 +16,7 @@ enum {
 
 static void on_round_turn(struct turn *turn);
 static void arm(struct settlements *settlements);
+static bool anything_waits(const struct settlement_round *round);
 static void charge_some(struct settlements *settlements);
 static void book_some(struct settlements *settlements);
 static void forget_some(struct settlements *settlements);
@@ -146,10 +147,8 @@ void batch_add(struct batch *batch, struct settlement *s)
 static void arm(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
-    bool waits = !list_is_empty(&round->ready) || !list_is_empty(&round->to_book) ||
-                 !list_is_empty(&round->to_forget);
 
-    if (!waits || deadline_is_set(&round->due) || round->due.passed)
+    if (!anything_waits(round) || deadline_is_set(&round->due) || round->due.passed)
         return;
     if (round->failed)
         deadline_join_in(&settlements->flow->pauses, &round->due,
@@ -157,6 +156,12 @@ static void arm(struct settlements *settlements)
                                                      settlements->flow->random()));
     else
         deadline_join(&round->rounds, &round->due);
+}
+
+static bool anything_waits(const struct settlement_round *round)
+{
+    return !list_is_empty(&round->ready) || !list_is_empty(&round->to_book) ||
+           !list_is_empty(&round->to_forget);
 }
 
 static void on_round_turn(struct turn *turn)
@@ -306,6 +311,8 @@ static void answered(struct settlements *settlements, enum store_end end)
     struct settlement_round *round = &settlements->round;
 
     round->failed = end == STORE_DOWN || end == STORE_UNKNOWN;
+    if (end == STORE_OK && !anything_waits(round) && list_is_empty(&round->asking))
+        round->failures = 0; /* no round would come to say so */
     if (!round_is_troubled(settlements))
         charge_some(settlements);
     arm(settlements);

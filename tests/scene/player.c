@@ -94,7 +94,8 @@ static void play_scene(struct player *player, const struct scene *scene)
     for (player->wait_count = 0;
          player->wait_count < WAITS_MAX && player->notes[player->wait_count].kind;)
         player->wait_count++;
-    if (player->failures == failures) /* a story that does not hold unbroken has nothing to break */
+    if (player->failures == failures &&
+        !scene->plainly) /* a story that does not hold unbroken has nothing to break */
         plan(player, scene);
     await_all(player);
     clock_gettime(CLOCK_MONOTONIC, &ended);

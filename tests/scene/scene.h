@@ -10,6 +10,7 @@ struct scene {
     void (*play)(struct world *w);
     unsigned instances;
     void (*arrange)(struct world *w); /* before the instances open: settings; may be NULL */
+    bool plainly;                     /* not replayed with breaks */
 };
 
 #endif

@@ -1,8 +1,11 @@
 #include "scene/scenes.h"
 
 const struct scene scenes[] = {
-#define ROW(name, instances, arrange) {#name, name, instances, arrange},
+#define ROW(name, instances, arrange) {#name, name, instances, arrange, false},
     SCENES(ROW)
 #undef ROW
-        {NULL, NULL, 0, NULL},
+#define ROW(name, instances, arrange) {#name, name, instances, arrange, true},
+        SCENES_TOLD_PLAINLY(ROW)
+#undef ROW
+            {NULL, NULL, 0, NULL, false},
 };

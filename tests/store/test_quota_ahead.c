@@ -135,6 +135,38 @@ static void test_not_for_everybody(void **state)
     assert_none(h, &ask);
 }
 
+static void test_asked_again(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = tier_named("Pro", 100000);
+
+    admit_first(h, &tier);
+    const struct admit_ask ask = later_ask(&tier, 100);
+    assert_int_equal(take_as(h, &ask, 4).taken, 4);
+    struct look before = digest_now(h);
+    assert_int_equal(take_as(h, &ask, 4).taken, 4);
+    assert_string_equal(digest_now(h).text, before.text);
+    assert_int_equal(take_as(h, &ask, 6).taken, 6);
+    assert_money(h, &tier, 0, 600);
+}
+
+/* It pays for requests that begin while it lasts. */
+static void test_a_boost_that_ends_soon(void **state)
+{
+    struct harness *h = *state;
+    struct tier tier = tier_named("Pro", 0);
+    char line[QUOTA_TEXT];
+
+    admit_first(h, &tier);
+    snprintf(line, sizeof(line), "HSET kt:u:{u:ada} boost_nano_usd 100000 boost_until_ms %" PRId64,
+             hand_ms + QUOTA_LEASE_MS);
+    store_look(h, line);
+    assert_int_equal(take(h, &tier, 100).taken, AHEAD_MAX);
+    give_back(h, 0, AHEAD_MAX);
+    hand_ms++;
+    assert_int_equal(take(h, &tier, 100).taken, 0);
+}
+
 static void test_given_back(void **state)
 {
     struct harness *h = *state;
@@ -205,6 +237,8 @@ int main(void)
         QUOTA_TEST(test_an_eighth_of_what_is_left),
         QUOTA_TEST(test_the_limit_is_only_counted),
         QUOTA_TEST(test_not_for_everybody),
+        QUOTA_TEST(test_asked_again),
+        QUOTA_TEST(test_a_boost_that_ends_soon),
         QUOTA_TEST(test_given_back),
         QUOTA_TEST(test_given_back_too_late),
         QUOTA_TEST(test_expired_ones_say_so),

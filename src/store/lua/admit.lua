@@ -12,7 +12,7 @@ local DAY_MS, MINUTE_MS, DAY_MINUTES = 86400000, 60000, 1440
 local SWEEP_MS = 1000 -- so often at most
 local MONEY_MAX = 8e15 -- spent and held together: below 2^53, which a Lua number counts exactly
 local WINDOWS = 4 -- so many windows of one length keep their sums
-local LATER, LATER_SHARE = 18, 8 -- what later requests hold is at most such a part of what is left
+local LATER, LATER_FIELD, LATER_SHARE = 18, 10, 8 -- the share: what later requests hold is at most such a part of what is left
 local LEASE = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
 local HOLD = '^L\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n(%d)\n%d+\n([^\n]*)\n'
 
@@ -31,7 +31,7 @@ local held_sum, unconfirmed_sum, spent_sum = 'held|' .. budget, 'unconfirmed|' .
 local messages_sum, delivered_sum = 'messages|' .. day, 'delivered|' .. day
 
 local fields = {id, held_sum, unconfirmed_sum, spent_sum, messages_sum, delivered_sum, 'live|', 'next|', 'minute|',
-    'requests|'}
+    'requests|', unpack(ARGV, LATER)}
 local open = call('HMGET', account, unpack(fields))
 
 -- Marks holds whose lease ran out: they count as spent and unconfirmed. Nobody knows a lease's end without reading all
@@ -125,8 +125,11 @@ if later > 0 then
     if requests_limit >= 0 then room = math.min(room, (requests_limit - requests) / LATER_SHARE) end
     if active_limit >= 0 then room = math.min(room, (active_limit - active) / LATER_SHARE) end
     if status ~= 'active' or tier ~= ARGV[4] or now < day_starts or now >= day_starts + DAY_MS then room = 0 end
+    if number(user[8]) > now and number(user[8]) < now + ARGV[11] then room = 0 end -- a boost that ends soon
     later = math.max(math.floor(room), 0)
-    for i = 1, later do wanted[i] = ARGV[LATER + i - 1] end
+    for i = 1, later do
+        if not open[LATER_FIELD + i] then wanted[#wanted + 1] = ARGV[LATER + i - 1] end
+    end
 end
 
 if #wanted > 0 then
@@ -152,7 +155,7 @@ if #wanted > 0 then
 
     local lease_ends, first_ends = now + ARGV[11], number(open[8])
     if active == 0 or lease_ends < first_ends then first_ends = lease_ends end
-    held, requests, active = held + granted + later * hold, requests + #wanted, active + #wanted
+    held, requests, active = held + (later > 0 and #wanted * hold or granted), requests + #wanted, active + #wanted
     local written = {held_sum, format('%d', held), 'live|', format('%d', active), 'next|', format('%d', first_ends), 'minute|',
         format('%d', minute), 'requests|', format('%d', requests)}
     if message then
