@@ -146,7 +146,7 @@ void exchange_drop_body(struct exchange *x)
     if (upstream_call_needs_body(&x->call))
         return; /* an answer that came before the request was sent */
     x->sending = SPAN_NONE;
-    buffer_done(&x->body);
+    bodies_take_back(&x->flow->bodies, &x->body);
 }
 
 bool exchange_may_drain(struct exchange *x)
@@ -169,14 +169,18 @@ static void on_body(struct visit *visit, struct span bytes)
 }
 
 /* Doubling would copy and wipe a large body again and again. Who announces much has to send a sixteenth of it
- * first. */
+ * first; memory that is there already is given at once. */
 static void make_body_room(struct exchange *x, size_t size)
 {
     struct buffer *body = &x->body;
     size_t filled = buffer_size(body), whole, wanted;
 
-    if (x->body_size < 0 || size <= body->capacity - body->tail)
+    if (size <= body->capacity - body->tail)
         return;
+    if (x->body_size < 0) {
+        bodies_lend(&x->flow->bodies, body, filled + size);
+        return;
+    }
     whole = sizeof(struct body_room) + (size_t)x->body_size;
     wanted = body->capacity < whole / BODY_TRUST ? body->capacity * BODY_GROWTH : whole;
     if (wanted > filled + size)
@@ -265,7 +269,7 @@ static void exchange_free(struct exchange *x)
     x->flow->exchange_count--;
     x->flow->drain_count -= x->drains;
     caller_done(&x->caller);
-    buffer_done(&x->body);
+    bodies_take_back(&x->flow->bodies, &x->body);
     buffer_done(&x->up.held);
     if (x->flow->spare_count >= spares_max) {
         arena_done(&x->memory);
