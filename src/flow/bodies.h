@@ -20,7 +20,7 @@ enum {
     BODIES_LEAST_BYTES = 128 * 1024, /* smaller ones are malloc's: its heap keeps their pages */
     BODIES_KEPT_MAX = 256,
     BODIES_KEPT_BYTES = 64 * 1024 * 1024,
-    BODIES_TRIM_MS = 2000
+    BODIES_TRIM_MS = 5000
 };
 
 struct bodies {

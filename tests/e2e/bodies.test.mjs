@@ -51,5 +51,5 @@ for (const [what, bin, isWeighed] of builds)
                 const arrived = contents.sort((a, b) => a < b ? -1 : 1);
                 assert.ok(arrived.length === sent.length && sent.every((content, i) => content === arrived[i]), `round ${round}`);
             }
-            if (isWeighed) await until('the memory goes back', () => keyturn.residentBytes() < before + KEPT, { within: 15_000 });
+            if (isWeighed) await until('the memory goes back', () => keyturn.residentBytes() < before + KEPT, { within: 20_000 });
         })(t)));
