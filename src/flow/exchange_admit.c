@@ -181,7 +181,7 @@ enum verdict exchange_got_renewal(struct exchange *x)
 /* Since its last answer: a key that is refused for another reason after that is renewed like any other. */
 static bool wants_higher_limit(const struct exchange *x)
 {
-    return x->limit_met && x->error.class == UPSTREAM_ERROR_KEY_LIMIT;
+    return x->limit_met && exchange_error(x)->class == UPSTREAM_ERROR_KEY_LIMIT;
 }
 
 static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason)
