@@ -44,6 +44,13 @@ void alloc_keep_freed(void)
 #endif
 }
 
+void alloc_give_back(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(ALLOC_KEPT_BYTES);
+#endif
+}
+
 static void *or_stop(void *memory)
 {
     static const char line[] =

@@ -18,5 +18,7 @@ void must_free(void *memory);
 /* For a process that serves: freed memory stays ours up to ALLOC_KEPT_BYTES. Giving the end of the heap back after each
  * large body and taking it again for the next one costs page faults, more than the body's walk. glibc only. */
 void alloc_keep_freed(void);
+/* Freed memory between used one goes back to the system too, as far as it is whole pages. It takes milliseconds. */
+void alloc_give_back(void);
 
 #endif

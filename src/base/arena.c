@@ -7,7 +7,8 @@
 #include "base/alloc.h"
 #include "base/secret.h"
 
-enum { CHUNK_BYTES = 4096 - 64, ALIGNMENT = _Alignof(max_align_t) };
+/* Most arenas live as long as a request and hold a few hundred bytes of it: the first chunk is for those. */
+enum { FIRST_BYTES = 1024 - 64, CHUNK_BYTES = 4096 - 64, ALIGNMENT = _Alignof(max_align_t) };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -87,7 +88,7 @@ void arena_reset(struct arena *arena)
         return;
     arena->chunks = kept->next;
     arena_end(arena, false);
-    if (kept->size != CHUNK_BYTES) {
+    if (kept->size != FIRST_BYTES && kept->size != CHUNK_BYTES) {
         must_free(kept);
         return;
     }
@@ -113,7 +114,9 @@ static struct arena_chunk *chunk_for(struct arena *arena, size_t size)
     struct arena_chunk *first = arena->chunks;
     if (first && first->size - first->used >= size)
         return first;
-    size_t room = size > CHUNK_BYTES / 2 ? size : CHUNK_BYTES;
+    size_t room = first ? CHUNK_BYTES : FIRST_BYTES;
+    if (size > (first ? room / 2 : room))
+        room = size;
     struct arena_chunk *chunk = must_alloc(sizeof(*chunk) + room);
     chunk->size = room;
     if (first && room == size) {

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/fault_point.h"
+#include "base/unset.h"
 #include "domain/header_rules.h"
 #include "flow/exchange_way.h"
 
@@ -146,7 +147,7 @@ void exchange_drop_body(struct exchange *x)
     if (upstream_call_needs_body(&x->call))
         return; /* an answer that came before the request was sent */
     x->sending = SPAN_NONE;
-    buffer_done(&x->body);
+    bodies_take_back(&x->flow->bodies, &x->body);
 }
 
 bool exchange_may_drain(struct exchange *x)
@@ -169,14 +170,18 @@ static void on_body(struct visit *visit, struct span bytes)
 }
 
 /* Doubling would copy and wipe a large body again and again. Who announces much has to send a sixteenth of it
- * first. */
+ * first; memory that is there already is given at once. */
 static void make_body_room(struct exchange *x, size_t size)
 {
     struct buffer *body = &x->body;
     size_t filled = buffer_size(body), whole, wanted;
 
-    if (x->body_size < 0 || size <= body->capacity - body->tail)
+    if (size <= body->capacity - body->tail)
         return;
+    if (x->body_size < 0) {
+        bodies_lend(&x->flow->bodies, body, filled + size);
+        return;
+    }
     whole = sizeof(struct body_room) + (size_t)x->body_size;
     wanted = body->capacity < whole / BODY_TRUST ? body->capacity * BODY_GROWTH : whole;
     if (wanted > filled + size)
@@ -242,18 +247,31 @@ static void copy_head(struct exchange *x, const struct request_head *head)
 {
     struct span id = header_find(head->headers, SPAN("x-request-id"));
 
-    for (size_t i = 0; i < head->headers.count; i++) {
-        const struct header *field = &head->headers.rows[i];
-        if (header_passes_up(field->name) && header_value_is_fine(field->value) &&
-            x->passed_count < PASSED_HEADERS_MAX)
-            x->passed[x->passed_count++] = (struct header){arena_copy(&x->memory, field->name),
-                                                           arena_copy(&x->memory, field->value)};
-    }
+    x->passed = exchange_copy_headers(x, head->headers, header_passes_up);
     x->body_size = head->body_size;
     caller_read(&x->caller, head->headers);
     x->wants_comment = exchange_wants_comment(x, head->headers);
     if (request_id_is_fine(id))
         x->echoed_id = arena_copy(&x->memory, id);
+}
+
+struct headers exchange_copy_headers(struct exchange *x, struct headers all,
+                                     bool (*passes)(struct span name))
+{
+    UNSET struct header rows[PASSED_HEADERS_MAX];
+    struct header *copy;
+    size_t count = 0;
+
+    for (size_t i = 0; i < all.count && count < PASSED_HEADERS_MAX; i++) {
+        const struct header *field = &all.rows[i];
+        if (passes(field->name) && header_value_is_fine(field->value))
+            rows[count++] = (struct header){arena_copy(&x->memory, field->name),
+                                            arena_copy(&x->memory, field->value)};
+    }
+    copy = count ? arena_alloc(&x->memory, count * sizeof(*copy)) : NULL;
+    if (copy)
+        memcpy(copy, rows, count * sizeof(*copy));
+    return (struct headers){copy, copy ? count : 0};
 }
 
 static void exchange_free(struct exchange *x)
@@ -265,8 +283,9 @@ static void exchange_free(struct exchange *x)
     x->flow->exchange_count--;
     x->flow->drain_count -= x->drains;
     caller_done(&x->caller);
-    buffer_done(&x->body);
+    bodies_take_back(&x->flow->bodies, &x->body);
     buffer_done(&x->up.held);
+    must_free(x->error);
     if (x->flow->spare_count >= spares_max) {
         arena_done(&x->memory);
         must_free(x);

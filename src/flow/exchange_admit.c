@@ -12,6 +12,7 @@ static int64_t ahead_ms(const struct exchange *x);
 static bool wants_higher_limit(const struct exchange *x);
 static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason);
 static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome outcome);
+static void make_first_room(struct exchange *x);
 static size_t size_at_once(const struct exchange *x);
 static enum verdict name_end_user(struct exchange *x);
 static enum verdict caller_is_refused(struct exchange *x);
@@ -41,7 +42,7 @@ enum verdict exchange_ask_body(struct exchange *x)
 {
     if (exchange_client_left(x))
         return exchange_go(x, EXCHANGE_AT_settle);
-    buffer_room(&x->body, sizeof(struct body_room) + size_at_once(x));
+    make_first_room(x);
     buffer_grew(&x->body, sizeof(struct body_room));
     x->at = EXCHANGE_AT_got_body;
     client_want_body(x->client);
@@ -180,7 +181,7 @@ enum verdict exchange_got_renewal(struct exchange *x)
 /* Since its last answer: a key that is refused for another reason after that is renewed like any other. */
 static bool wants_higher_limit(const struct exchange *x)
 {
-    return x->limit_met && x->error.class == UPSTREAM_ERROR_KEY_LIMIT;
+    return x->limit_met && exchange_error(x)->class == UPSTREAM_ERROR_KEY_LIMIT;
 }
 
 static struct renewal_ask compose_renewal(const struct exchange *x, enum claim_reason reason)
@@ -213,6 +214,15 @@ static enum verdict limit_was_judged(struct exchange *x, enum renewal_outcome ou
         x->limit_met = false;
     }
     return exchange_go(x, EXCHANGE_AT_ask_key);
+}
+
+/* A large body's whole room, if it is there already. */
+static void make_first_room(struct exchange *x)
+{
+    size_t announced = x->body_size < 0 ? 0 : (size_t)x->body_size;
+
+    if (!bodies_lend(&x->flow->bodies, &x->body, sizeof(struct body_room) + announced))
+        buffer_room(&x->body, sizeof(struct body_room) + size_at_once(x));
 }
 
 /* What is of usual size: growing copies it again and again. */

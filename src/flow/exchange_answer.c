@@ -54,7 +54,7 @@ enum verdict exchange_answer_error(struct exchange *x)
         upstream_error_is_passing(x->up.status)) /* a 503 always says when */
         retry_after.value = number_text(fault_row(FAULT_UPSTREAM_DOWN)->retry_after_s, seconds);
     buffer_init(&body, ANSWER_MAX);
-    upstream_error_body(&x->error, x->up.status, span_of(x->request_id), &body);
+    upstream_error_body(exchange_error(x), x->up.status, span_of(x->request_id), &body);
     send_whole(x, x->up.status, buffer_view(&body), &retry_after, retry_after.value.at ? 1 : 0);
     buffer_done(&body);
     return exchange_go(x, EXCHANGE_AT_settle);
@@ -82,6 +82,7 @@ enum verdict exchange_settle(struct exchange *x)
 {
     struct flow *flow = x->flow;
     uint64_t now_us = loop_now_us(flow->loop);
+    const struct upstream_error *error = exchange_error(x);
 
     if (x->reply_status)
         metric_add(flow->metrics, MEASURE_REQUESTS, x->dialect, measure_status(x->reply_status), 1);
@@ -95,8 +96,8 @@ enum verdict exchange_settle(struct exchange *x)
         log_text("fault", x->fault ? fault_row(x->fault)->name : NULL),
         log_int("upstream_status", x->up.status),
         log_text("upstream_error",
-                 x->error.message[0] || x->error.class ? upstream_error_class_name(x->error.class)
-                                                       : NULL),
+                 error->message[0] || error->class ? upstream_error_class_name(error->class)
+                                                   : NULL),
         log_int("tries", x->tries), log_bool("renewed", x->renewed),
         log_int("key_version", x->key_version), log_span("generation_id", x->up.generation_id),
         log_int("bytes_down", (int64_t)x->bytes_down), log_bool("client_gone", x->client_gone),
@@ -126,8 +127,8 @@ static void begin_relay(struct exchange *x)
     exchange_drop_body(x);
     x->stream = span_starts(x->up.content_type, SPAN("text/event-stream"));
     x->comments = x->wants_comment && x->stream;
-    send_head(x, x->up.status, x->comments ? -1 : x->up.body_size, x->up.headers,
-              x->up.header_count);
+    send_head(x, x->up.status, x->comments ? -1 : x->up.body_size, x->up.headers.rows,
+              x->up.headers.count);
     exchange_pass_down(x, held);
     x->content_down = x->meter.usage.delivered;
     buffer_consume(&x->up.held, held.size);

@@ -1,4 +1,5 @@
 /* Rows of the exchange: asking the upstream, what its errors mean, the second try. */
+#include "base/alloc.h"
 #include "base/unset.h"
 #include "domain/header_rules.h"
 #include "flow/exchange_way.h"
@@ -91,9 +92,11 @@ enum verdict exchange_got_error(struct exchange *x)
         take_hidden_status(x);
     if (x->up.status / 100 == 3) /* we follow nobody */
         return exchange_fail(x, FAULT_UPSTREAM_BAD);
+    if (!x->error) /* few requests see one, and it is large */
+        x->error = must_alloc(sizeof(*x->error));
     upstream_error_read(x->up.status, span_first(buffer_view(&x->up.held), ERROR_BODY_MAX),
-                        &x->error);
-    switch (x->error.class) {
+                        x->error);
+    switch (x->error->class) {
     case UPSTREAM_ERROR_KEY:
         return key_was_refused(x);
     case UPSTREAM_ERROR_MISSING_AUTH:
@@ -119,7 +122,7 @@ enum verdict exchange_got_error(struct exchange *x)
                                 "get 503 until then");
     case UPSTREAM_ERROR_RATE:
     case UPSTREAM_ERROR_BUSY:
-        if (x->error.free_window != FREE_WINDOW_NONE)
+        if (x->error->free_window != FREE_WINDOW_NONE)
             return exchange_go(x, EXCHANGE_AT_ask_free);
         if (exchange_is_free(x)) /* each try counts: the client's own asks for its share */
             break;
@@ -132,6 +135,13 @@ enum verdict exchange_got_error(struct exchange *x)
         break;
     }
     return exchange_go(x, EXCHANGE_AT_answer_error);
+}
+
+const struct upstream_error *exchange_error(const struct exchange *x)
+{
+    static const struct upstream_error none;
+
+    return x->error ? x->error : &none;
 }
 
 /* OpenRouter says 200 and sends blank lines while it works, so an error in a 200 mostly stands behind some: the head waits
@@ -184,20 +194,12 @@ static void on_head(struct upstream_call *call, const struct upstream_head *head
     up->status = head->status;
     up->is_answer = head->status / 100 == 2;
     up->body_size = head->body_size;
-    for (size_t i = 0; i < head->headers.count && up->header_count < PASSED_HEADERS_MAX; i++) {
-        const struct header *field = &head->headers.rows[i];
-        if (header_passes_down(field->name) && header_value_is_fine(field->value))
-            up->headers[up->header_count++] = (struct header){arena_copy(&x->memory, field->name),
-                                                              arena_copy(&x->memory, field->value)};
-    }
-    up->content_type =
-        header_find((struct headers){up->headers, up->header_count}, SPAN("content-type"));
-    up->generation_id =
-        header_find((struct headers){up->headers, up->header_count}, SPAN("x-generation-id"));
+    up->headers = exchange_copy_headers(x, head->headers, header_passes_down);
+    up->content_type = header_find(up->headers, SPAN("content-type"));
+    up->generation_id = header_find(up->headers, SPAN("x-generation-id"));
     usage_meter_init(&x->meter, x->dialect,
                      span_starts(up->content_type, SPAN("text/event-stream")));
-    up->retry_after =
-        header_find((struct headers){up->headers, up->header_count}, SPAN("retry-after"));
+    up->retry_after = header_find(up->headers, SPAN("retry-after"));
     loop_post(x->flow->loop, &x->turn);
 }
 
@@ -266,8 +268,8 @@ static size_t compose_headers(struct exchange *x, struct header rows[ASK_HEADERS
         rows[count++] = (struct header){SPAN("HTTP-Referer"), settings->referer};
     if (settings->title.at)
         rows[count++] = (struct header){SPAN("X-OpenRouter-Title"), settings->title};
-    for (size_t i = 0; i < x->passed_count; i++)
-        rows[count++] = x->passed[i];
+    for (size_t i = 0; i < x->passed.count; i++)
+        rows[count++] = x->passed.rows[i];
     return count;
 }
 
@@ -340,7 +342,7 @@ static enum verdict retry_hinted_or_tell(struct exchange *x)
 
     if (soon && upstream_error_is_unprocessed(x->up.status) && exchange_may_retry(x))
         return exchange_pause(x, after_s * 1000 + x->flow->random() % 250);
-    if (x->error.class == UPSTREAM_ERROR_IN_FLIGHT)
+    if (x->error->class == UPSTREAM_ERROR_IN_FLIGHT)
         return exchange_fail_because(x, FAULT_BUDGET_HELD,
                                      SPAN("OpenRouter holds what the account has left for requests "
                                           "under way. Retry when some have ended."),

@@ -16,7 +16,7 @@ enum verdict exchange_ask_free(struct exchange *x)
     struct free_ask ask = {span_of(x->user), span_of(x->request_id), settings->free_per_minute,
                            settings->free_per_day};
 
-    if (x->error.free_window != FREE_WINDOW_NONE)
+    if (exchange_error(x)->free_window != FREE_WINDOW_NONE)
         return close_window(x);
     if (!exchange_is_free(x))
         return exchange_go(x, EXCHANGE_AT_ask_key);
@@ -31,7 +31,7 @@ enum verdict exchange_got_free(struct exchange *x)
 
     if (store_call_is_open(&take->call) || store_call_is_open(&x->free_close.call))
         return WAIT;
-    if (x->error.free_window != FREE_WINDOW_NONE)
+    if (exchange_error(x)->free_window != FREE_WINDOW_NONE)
         return closed(x);
     if (take->call.end != STORE_OK)
         return exchange_fail(x, FAULT_STORE_DOWN);
@@ -72,7 +72,7 @@ uint64_t exchange_free_retry_s(const struct exchange *x)
 /* OpenRouter counts what we cannot see, too: what it says holds for all instances. */
 static enum verdict close_window(struct exchange *x)
 {
-    enum free_window window = x->error.free_window;
+    enum free_window window = exchange_error(x)->free_window;
 
     log_warn(x->flow->log,
              "OpenRouter says that the account's requests to free models are used up: none is sent "
@@ -82,7 +82,7 @@ static enum verdict close_window(struct exchange *x)
              log_int("is", limit_of(x, window)), log_text("request_id", x->request_id));
     x->at = EXCHANGE_AT_got_free;
     free_close(x->flow->store, &x->free_close, window,
-               upstream_error_reset_ms(&x->error, flow_store_ms(x->flow)), &x->turn);
+               upstream_error_reset_ms(exchange_error(x), flow_store_ms(x->flow)), &x->turn);
     return WAIT;
 }
 
@@ -92,10 +92,10 @@ static enum verdict closed(struct exchange *x)
     int64_t now_ms = flow_store_ms(x->flow);
 
     x->free_take.verdict = FREE_CLOSED;
-    x->free_take.window = x->error.free_window;
-    x->free_take.limit = limit_of(x, x->error.free_window);
+    x->free_take.window = exchange_error(x)->free_window;
+    x->free_take.limit = limit_of(x, exchange_error(x)->free_window);
     x->free_take.now_ms = now_ms;
-    x->free_take.resets_ms = upstream_error_reset_ms(&x->error, now_ms);
+    x->free_take.resets_ms = upstream_error_reset_ms(exchange_error(x), now_ms);
     if (x->free_close.call.end == STORE_OK) {
         x->free_take.now_ms = x->free_close.now_ms;
         x->free_take.resets_ms = x->free_close.until_ms;

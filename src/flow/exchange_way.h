@@ -33,10 +33,9 @@ enum {
 
 /* What the upstream told, recorded by its callbacks. */
 struct upstream_record {
-    int status;     /* 0: no head yet; of an error in an answer the error's own */
-    bool is_answer; /* its head said that it had worked: the meter was fed */
-    struct header headers[PASSED_HEADERS_MAX];
-    size_t header_count;
+    int status;             /* 0: no head yet; of an error in an answer the error's own */
+    bool is_answer;         /* its head said that it had worked: the meter was fed */
+    struct headers headers; /* those that go down; in the arena */
     int64_t body_size;
     struct span content_type, generation_id, retry_after;
     struct buffer held; /* body bytes nobody could take yet, or an error's whole body */
@@ -63,10 +62,9 @@ struct exchange {
     enum fault fault;
     struct span fault_detail, fault_param;
 
-    char request_id[REQUEST_ID_MAX + 1];      /* ours: the log's, the ledger's */
-    struct span echoed_id;                    /* the caller's own, if it sent a fine one */
-    struct header passed[PASSED_HEADERS_MAX]; /* the client's fields that go up */
-    size_t passed_count;
+    char request_id[REQUEST_ID_MAX + 1]; /* ours: the log's, the ledger's */
+    struct span echoed_id;               /* the caller's own, if it sent a fine one */
+    struct headers passed;               /* the client's fields that go up; in the arena */
 
     struct caller caller;
     char user[USER_ID_MAX + 1];
@@ -108,7 +106,7 @@ struct exchange {
 
     struct upstream_call call;
     struct upstream_record up;
-    struct upstream_error error;
+    struct upstream_error *error; /* the last one it told, owned; NULL: none */
     struct usage_meter meter;
     struct deadline pause;
     unsigned tries, fresh_key_tries;
@@ -134,6 +132,11 @@ enum verdict exchange_fail_because(struct exchange *x, enum fault fault, struct 
                                    struct span param);
 /* Tries again after a pause, with whatever key is current then. */
 enum verdict exchange_pause(struct exchange *x, uint64_t after_ms);
+/* exchange_ask.c: the last error that the upstream told; an empty one before there is any. */
+const struct upstream_error *exchange_error(const struct exchange *x);
+/* exchange.c: copies of the fields that may pass, in the arena: PASSED_HEADERS_MAX at most. */
+struct headers exchange_copy_headers(struct exchange *x, struct headers all,
+                                     bool (*passes)(struct span name));
 /* exchange_ask.c: before a good answer's head goes on: does it hide an error? OPEN: to be asked again. */
 enum body_beginning exchange_look_inside(struct exchange *x);
 /* exchange_comment.c: bytes of the answer to the client, who is there; with the quota's comment if that is wanted. rest: what

@@ -16,6 +16,7 @@
 #include "domain/key_record.h"
 #include "domain/pace.h"
 #include "flow/advance.h"
+#include "flow/bodies.h"
 #include "flow/identities.h"
 #include "flow/keyring.h"
 #include "flow/measures.h"
@@ -90,6 +91,7 @@ struct flow {
     struct retry_budget retry_budget;
     struct redis_watch watch;
 
+    struct bodies bodies;
     struct list exchanges, spare_exchanges;
     size_t exchange_count, spare_count, drain_count;
     struct deadline_class renewal_waits, pauses, extends;

@@ -5,7 +5,11 @@
 #include <assert.h>
 #include <stdio.h>
 
-enum { HANGS_AFTER_PART = 4 }; /* a quarter of the time it has */
+enum {
+    HANGS_AFTER_PART = 4, /* a quarter of the time it has */
+    BURST = 64,
+    BURST_OVER_PART = 8 /* an eighth of it is left */
+};
 
 struct upstream_attempt {
     struct curl_transfer transfer;
@@ -29,6 +33,7 @@ static int on_verified(void *context, char *remote, char *local, int remote_port
 static void on_connected(struct curl_transfer *transfer, int fd);
 static void on_transfer_end(struct curl_transfer *transfer, CURLcode code, int fd);
 static void attempt_free(struct upstream_attempt *attempt);
+static void give_back_after_burst(struct upstream_connector *connector);
 
 void upstream_connector_open(struct upstream_connector *connector, struct loop *loop)
 {
@@ -81,6 +86,8 @@ struct upstream_attempt *upstream_connect(
     CURL_SET(easy, CURLOPT_PREREQFUNCTION, on_verified);
     CURL_SET(easy, CURLOPT_PREREQDATA, (void *)attempt);
     curl_engine_add(connector->engine, &attempt->transfer);
+    if (++connector->under_way > connector->most)
+        connector->most = connector->under_way;
     return attempt;
 }
 
@@ -204,7 +211,19 @@ static void attempt_free(struct upstream_attempt *attempt)
     if (attempt->is_taken)
         SSL_free(attempt->session);
     curl_easy_cleanup(attempt->transfer.easy);
+    give_back_after_burst(attempt->connector);
     must_free(attempt);
+}
+
+/* An attempt needs more memory than the connection it makes: what many at once needed lies between what they left, in
+ * holes that would stay as long as these connections do. */
+static void give_back_after_burst(struct upstream_connector *connector)
+{
+    connector->under_way--;
+    if (connector->most < BURST || connector->under_way > connector->most / BURST_OVER_PART)
+        return;
+    connector->most = connector->under_way;
+    alloc_give_back();
 }
 
 /* Nobody there, or somebody who is not the origin: another address of it may do. */

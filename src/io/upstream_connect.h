@@ -28,6 +28,7 @@ struct upstream_connector {
     const char *ca_file;         /* borrowed; NULL: the system's */
     uint64_t connect_ms;
     uint64_t made;
+    size_t under_way, most; /* attempts; most: since the heap was last given back */
 };
 
 struct upstream_connected {

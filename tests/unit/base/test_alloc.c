@@ -34,6 +34,24 @@ static void test_resize_keeps_what_was_there(void **state)
     must_free(text);
 }
 
+static void test_giving_back_leaves_what_is_used(void **state)
+{
+    (void)state;
+    enum { PIECES = 64, PIECE_BYTES = 20000 };
+    char *pieces[PIECES];
+
+    for (int i = 0; i < PIECES; i++)
+        memset(pieces[i] = must_alloc(PIECE_BYTES), i, PIECE_BYTES);
+    for (int i = 0; i < PIECES; i += 2)
+        must_free(pieces[i]);
+    alloc_give_back();
+    for (int i = 1; i < PIECES; i += 2) {
+        for (int k = 0; k < PIECE_BYTES; k++)
+            assert_int_equal(pieces[i][k], i);
+        must_free(pieces[i]);
+    }
+}
+
 static void take_everything(void)
 {
     volatile size_t size = PTRDIFF_MAX;
@@ -52,6 +70,7 @@ int main(void)
         cmocka_unit_test(test_memory_is_zeroed),
         cmocka_unit_test(test_nothing_is_something_to_free),
         cmocka_unit_test(test_resize_keeps_what_was_there),
+        cmocka_unit_test(test_giving_back_leaves_what_is_used),
         cmocka_unit_test(test_running_out_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

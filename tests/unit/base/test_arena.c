@@ -73,6 +73,24 @@ static void test_reset_keeps_one_chunk_and_zeroes_it(void **state)
     arena_done(&arena);
 }
 
+static void test_reset_keeps_what_was_filled_last(void **state)
+{
+    (void)state;
+    struct arena arena;
+    char *first, *second;
+
+    arena_init(&arena, 1 << 20);
+    first = arena_alloc(&arena, 800);
+    second = arena_alloc(&arena, 800); /* no more room in the first, small chunk */
+    assert_false(second >= first && second < first + 1024);
+    memset(second, 1, 800);
+    arena_reset(&arena);
+    assert_ptr_equal(arena_alloc(&arena, 2000), second);
+    for (size_t i = 0; i < 800; i++)
+        assert_int_equal(second[i], 0);
+    arena_done(&arena);
+}
+
 static void test_texts_end_with_a_nul(void **state)
 {
     (void)state;
@@ -115,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_pieces_are_apart_zeroed_and_aligned),
         cmocka_unit_test(test_the_cap_holds),
         cmocka_unit_test(test_reset_keeps_one_chunk_and_zeroes_it),
+        cmocka_unit_test(test_reset_keeps_what_was_filled_last),
         cmocka_unit_test(test_texts_end_with_a_nul),
         cmocka_unit_test(test_large_pieces_waste_no_chunk),
     };
