@@ -8,6 +8,7 @@ static const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
 static uint64_t word_at(const char *bytes);
 static uint64_t any_below(uint64_t word, unsigned char c);
 static uint64_t any_is(uint64_t word, unsigned char c);
+static bool has_control(uint64_t word);
 static char lower(char c);
 static bool is_blank(char c);
 
@@ -23,11 +24,11 @@ bool span_same_letters(struct span a, struct span b)
 size_t span_text_size(struct span s)
 {
     size_t at = 0;
-    for (; s.size - at >= 8; at += 8) {
-        uint64_t word = word_at(s.at + at);
-        if (any_below(word, 0x20) | any_is(word, 0x7f))
+    for (; s.size - at >= 8; at += 8)
+        if (has_control(word_at(s.at + at)))
             break;
-    }
+    if (s.size >= 8 && s.size - at < 8 && !has_control(word_at(s.at + s.size - 8)))
+        return s.size;
     while (at < s.size && ((unsigned char)s.at[at] >= 0x20 || s.at[at] == '\t') && s.at[at] != 0x7f)
         at++;
     return at;
@@ -140,6 +141,11 @@ static uint64_t any_below(uint64_t word, unsigned char c)
 static uint64_t any_is(uint64_t word, unsigned char c)
 {
     return any_below(word ^ ones * c, 1);
+}
+
+static bool has_control(uint64_t word)
+{
+    return (any_below(word, 0x20) | any_is(word, 0x7f)) != 0;
 }
 
 static char lower(char c)
