@@ -1,25 +1,14 @@
 /* Chains in a table of a power of two; at most one entry per slot on average. It grows and never
- * shrinks.
- *
- * Source    Aumasson and Bernstein, "SipHash: a fast short-input PRF" (SipHash-2-4). */
+ * shrinks. */
 #include "base/map.h"
 
 #include <assert.h>
-#include <endian.h>
 
 #include "base/alloc.h"
+#include "base/sip_hash.h"
 
 enum { FIRST_SLOTS = 16 };
 
-struct sip {
-    uint64_t v0, v1, v2, v3;
-};
-
-static uint64_t sip_hash(const uint64_t seed[2], struct span bytes);
-static void sip_take(struct sip *s, uint64_t word);
-static void sip_round(struct sip *s);
-static uint64_t whole_word_at(const char *bytes);
-static uint64_t word_at(const char *bytes, size_t size);
 static struct map_entry **slot_of(const struct map *map, uint64_t hash);
 static void map_grow(struct map *map);
 
@@ -96,69 +85,6 @@ void map_each(struct map *map, void (*visit)(struct map_entry *entry, void *cont
             entry = next;
         }
     }
-}
-
-static uint64_t sip_hash(const uint64_t seed[2], struct span bytes)
-{
-    struct sip s = {
-        seed[0] ^ 0x736f6d6570736575u,
-        seed[1] ^ 0x646f72616e646f6du,
-        seed[0] ^ 0x6c7967656e657261u,
-        seed[1] ^ 0x7465646279746573u,
-    };
-    size_t whole = bytes.size / 8 * 8;
-    for (size_t i = 0; i < whole; i += 8)
-        sip_take(&s, whole_word_at(bytes.at + i));
-    struct span rest = span_from(bytes, whole);
-    sip_take(&s, word_at(rest.at, rest.size) | (uint64_t)bytes.size << 56);
-    s.v2 ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        sip_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-static void sip_take(struct sip *s, uint64_t word)
-{
-    s->v3 ^= word;
-    sip_round(s);
-    sip_round(s);
-    s->v0 ^= word;
-}
-
-static inline uint64_t turn(uint64_t word, int bits)
-{
-    return word << bits | word >> (64 - bits);
-}
-
-static void sip_round(struct sip *s)
-{
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = turn(s->v1, 13) ^ s->v0;
-    s->v3 = turn(s->v3, 16) ^ s->v2;
-    s->v0 = turn(s->v0, 32);
-    s->v2 += s->v1;
-    s->v0 += s->v3;
-    s->v1 = turn(s->v1, 17) ^ s->v2;
-    s->v3 = turn(s->v3, 21) ^ s->v0;
-    s->v2 = turn(s->v2, 32);
-}
-
-/* Eight bytes, the lowest first. */
-static uint64_t whole_word_at(const char *bytes)
-{
-    uint64_t word;
-    memcpy(&word, bytes, sizeof(word));
-    return le64toh(word);
-}
-
-/* Up to eight bytes, the lowest first. */
-static uint64_t word_at(const char *bytes, size_t size)
-{
-    uint64_t word = 0;
-    for (size_t i = 0; i < size; i++)
-        word |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    return word;
 }
 
 static struct map_entry **slot_of(const struct map *map, uint64_t hash)

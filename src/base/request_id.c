@@ -4,6 +4,17 @@
 
 enum { PROCESS_DIGITS = 16, COUNTER_DIGITS = 8 };
 
+/* clang-format off */
+static const bool is_fine[256] = {
+    [0x20] = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, /* - . */
+    /*0x30*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, /* 0 ... 9 */
+    /*0x40*/ 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* A ... O */
+    /*0x50*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, /* P ... Z _ */
+    /*0x60*/ 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, /* a ... o */
+    /*0x70*/ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, /* p ... z */
+};
+/* clang-format on */
+
 static char *put_hex(char *to, uint64_t number, int digits);
 
 struct span request_id_next(struct request_ids *ids, char ret_id[REQUEST_ID_MAX + 1])
@@ -25,12 +36,9 @@ bool request_id_is_fine(struct span id)
 {
     if (id.size < 1 || id.size > REQUEST_ID_MAX)
         return false;
-    for (size_t i = 0; i < id.size; i++) {
-        unsigned char c = (unsigned char)id.at[i];
-        bool letter = (c | 0x20u) - 'a' < 26u;
-        if (!letter && c - (unsigned)'0' >= 10u && c != '.' && c != '_' && c != '-')
+    for (size_t i = 0; i < id.size; i++)
+        if (!is_fine[(unsigned char)id.at[i]])
             return false;
-    }
     return true;
 }
 

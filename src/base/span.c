@@ -2,6 +2,13 @@
 
 #include <assert.h>
 
+/* Eight bytes at a time where there are eight; these tell of any byte of a word, not of which. */
+static const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+
+static uint64_t word_at(const char *bytes);
+static uint64_t any_below(uint64_t word, unsigned char c);
+static uint64_t any_is(uint64_t word, unsigned char c);
+static bool has_control(uint64_t word);
 static char lower(char c);
 static bool is_blank(char c);
 
@@ -12,6 +19,32 @@ bool span_same_letters(struct span a, struct span b)
         if (a.at[i] != b.at[i] && lower(a.at[i]) != lower(b.at[i]))
             return false;
     return true;
+}
+
+size_t span_text_size(struct span s)
+{
+    size_t at = 0;
+    for (; s.size - at >= 8; at += 8)
+        if (has_control(word_at(s.at + at)))
+            break;
+    if (s.size >= 8 && s.size - at < 8 && !has_control(word_at(s.at + s.size - 8)))
+        return s.size;
+    while (at < s.size && ((unsigned char)s.at[at] >= 0x20 || s.at[at] == '\t') && s.at[at] != 0x7f)
+        at++;
+    return at;
+}
+
+bool span_is_visible(struct span s)
+{
+    size_t at = 0;
+    for (; s.size - at >= 8; at += 8) {
+        uint64_t word = word_at(s.at + at);
+        if ((word & tops) | any_below(word, 0x21) | any_is(word, 0x7f))
+            return false;
+    }
+    while (at < s.size && s.at[at] > ' ' && s.at[at] <= '~')
+        at++;
+    return at == s.size;
 }
 
 bool span_ends(struct span s, struct span suffix)
@@ -91,6 +124,28 @@ bool span_text(struct span s, char *ret_text, size_t capacity)
         memcpy(ret_text, s.at, s.size);
     ret_text[s.size] = '\0';
     return true;
+}
+
+static uint64_t word_at(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+static uint64_t any_below(uint64_t word, unsigned char c)
+{
+    return (word - ones * c) & ~word & tops;
+}
+
+static uint64_t any_is(uint64_t word, unsigned char c)
+{
+    return any_below(word ^ ones * c, 1);
+}
+
+static bool has_control(uint64_t word)
+{
+    return (any_below(word, 0x20) | any_is(word, 0x7f)) != 0;
 }
 
 static char lower(char c)

@@ -55,6 +55,13 @@ static inline bool span_equal_nocase(struct span a, struct span b)
 {
     return a.size == b.size && span_same_letters(a, b);
 }
+/* How many of the first bytes may stand in a line of text: no control characters but HTAB. */
+size_t span_text_size(struct span s);
+static inline bool span_is_text(struct span s)
+{
+    return span_text_size(s) == s.size;
+}
+bool span_is_visible(struct span s); /* ASCII without blanks and control characters */
 bool span_ends(struct span s, struct span suffix);
 bool span_contains(struct span s, struct span part);
 struct span span_trim(struct span s); /* without SP, HTAB, CR, LF on both sides */

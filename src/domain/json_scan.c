@@ -284,26 +284,30 @@ static void skip_plain(struct walk *w)
         w->at++;
 }
 
-/* Goes on while none of the next bytes is a control, a quote, a backslash or beyond ASCII. */
+/* Goes on while none of the next bytes is a control, a quote, a backslash or beyond ASCII. Most of a body is the text of
+ * a few messages: four pieces at a time. */
 #ifdef __SSE2__
+static inline __m128i ends_in(const unsigned char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i signs = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                 _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    /* beyond ASCII is negative: one comparison with the controls */
+    return _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)), signs);
+}
+
 static void skip_pieces(struct walk *w)
 {
-    const __m128i blank = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"');
-    const __m128i escape = _mm_set1_epi8('\\');
+    const unsigned char *at = w->at;
+    int found = 0;
 
-    while (w->end - w->at >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)w->at);
-        __m128i ends =
-            _mm_or_si128(/* beyond ASCII is negative: one comparison with the controls */
-                         _mm_cmplt_epi8(bytes, blank),
-                         _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)));
-        unsigned found = (unsigned)_mm_movemask_epi8(ends);
-        if (found) {
-            w->at += __builtin_ctz(found);
-            return;
-        }
-        w->at += 16;
-    }
+    while (w->end - at >= 64 &&
+           !_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(ends_in(at), ends_in(at + 16)),
+                                           _mm_or_si128(ends_in(at + 32), ends_in(at + 48)))))
+        at += 64;
+    while (w->end - at >= 16 && !(found = _mm_movemask_epi8(ends_in(at))))
+        at += 16;
+    w->at = at + (found ? __builtin_ctz((unsigned)found) : 0);
 }
 #else
 static void skip_pieces(struct walk *w)

@@ -1,7 +1,9 @@
 #include "flow/identities.h"
 
 #include "base/alloc.h"
+#include "base/sip_hash.h"
 #include "crypto/mac_key.h"
+#include "crypto/random.h"
 #include "flow/flow.h"
 
 #include <assert.h>
@@ -20,7 +22,9 @@ struct entry {
     struct token_load load;
     struct identities *identities;
     bool loading,
-        stale; /* stale: changed in Redis while we were loading, or nobody tells us of changes */
+        stale;   /* stale: changed in Redis while we were loading, or nobody tells us of changes */
+    bool proven; /* the load's MAC was made of a proof ... */
+    uint64_t proof_digest[2]; /* ... with this digest */
     char id[TOKEN_ID_SIZE + 1];
 };
 
@@ -36,8 +40,10 @@ static struct entry *entry_new(struct identities *identities, struct span token_
 static void entry_drop(struct entry *entry);
 static void entry_load(struct entry *entry);
 static void on_entry_turn(struct turn *turn);
-static enum identity_verdict judge(struct identities *identities, const struct token_record *record,
-                                   const struct secret *proof);
+static enum identity_verdict judge(struct entry *entry, const struct secret *proof);
+static bool proof_is_right(struct entry *entry, const struct secret *proof);
+static bool mac_is_right(struct identities *identities, const struct token_record *record,
+                         const struct secret *proof);
 static void answer(struct entry *entry, struct identity_ask *ask);
 static void forget_one(struct map_entry *found, void *context);
 static void make_room(struct identities *identities);
@@ -49,6 +55,7 @@ void identities_open(struct identities *identities, struct flow *flow, const uin
     map_init(&identities->entries, map_seed);
     list_init(&identities->by_age);
     list_init(&identities->keys);
+    random_bytes(identities->digest_key, sizeof(identities->digest_key));
     deadline_class_open(&identities->negatives, flow->loop, NEGATIVE_MS);
 }
 
@@ -65,6 +72,7 @@ void identities_close(struct identities *identities)
         mac_key_done(known->key);
         must_free(known);
     }
+    wipe(identities->digest_key, sizeof(identities->digest_key));
     map_done(&identities->entries);
     deadline_class_close(&identities->negatives);
 }
@@ -169,6 +177,7 @@ static void entry_drop(struct entry *entry)
 static void entry_load(struct entry *entry)
 {
     entry->loading = true;
+    entry->proven = false;
     entry->stale = entry->identities->blind;
     token_load(entry->identities->flow->store, &entry->load, span_of(entry->id), &entry->turn);
 }
@@ -209,29 +218,54 @@ static void answer(struct entry *entry, struct identity_ask *ask)
     if (entry->load.call.end != STORE_OK)
         ask->verdict = IDENTITY_STORE_DOWN;
     else
-        ask->verdict = judge(entry->identities, record, &ask->proof);
+        ask->verdict = judge(entry, &ask->proof);
     if (ask->verdict == IDENTITY_USER || ask->verdict == IDENTITY_SERVICE)
         span_text(span_of(record->user), ask->user, sizeof(ask->user));
     secret_done(&ask->proof);
 }
 
-static enum identity_verdict judge(struct identities *identities, const struct token_record *record,
-                                   const struct secret *proof)
+static enum identity_verdict judge(struct entry *entry, const struct secret *proof)
 {
-    const struct mac_key *key = record->found ? token_key(identities, span_of(record->kid)) : NULL;
-    unsigned char mac[DIGEST_SIZE];
-    bool same;
+    const struct token_record *record = &entry->load.record;
 
-    if (!key)
+    if (!record->found || !proof_is_right(entry, proof) || record->revoked)
         return IDENTITY_UNKNOWN;
-    mac_key_digest(key, secret_reveal(proof), mac);
-    same = same_bytes(mac, record->mac, sizeof(mac));
-    wipe(mac, sizeof(mac));
-    if (!same || record->revoked)
-        return IDENTITY_UNKNOWN;
-    if (record->expires_at_ms && record->expires_at_ms <= loop_wall_ms(identities->flow->loop))
+    if (record->expires_at_ms &&
+        record->expires_at_ms <= loop_wall_ms(entry->identities->flow->loop))
         return IDENTITY_UNKNOWN;
     return record->kind == TOKEN_OF_SERVICE ? IDENTITY_SERVICE : IDENTITY_USER;
+}
+
+/* The MAC is made once for each record loaded; the same proof is then known by its digest. Any other one is compared by its
+ * MAC, as if there had been none before. */
+static bool proof_is_right(struct entry *entry, const struct secret *proof)
+{
+    uint64_t digest[2];
+    bool right;
+
+    sip_hash_wide(entry->identities->digest_key, secret_reveal(proof), digest);
+    right = entry->proven && same_bytes(digest, entry->proof_digest, sizeof(digest));
+    if (!right && mac_is_right(entry->identities, &entry->load.record, proof)) {
+        memcpy(entry->proof_digest, digest, sizeof(digest));
+        entry->proven = right = true;
+    }
+    wipe(digest, sizeof(digest));
+    return right;
+}
+
+static bool mac_is_right(struct identities *identities, const struct token_record *record,
+                         const struct secret *proof)
+{
+    const struct mac_key *key = token_key(identities, span_of(record->kid));
+    unsigned char mac[DIGEST_SIZE];
+    bool right;
+
+    if (!key)
+        return false;
+    mac_key_digest(key, secret_reveal(proof), mac);
+    right = same_bytes(mac, record->mac, sizeof(mac));
+    wipe(mac, sizeof(mac));
+    return right;
 }
 
 static void forget_one(struct map_entry *found, void *context)

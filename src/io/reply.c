@@ -7,7 +7,6 @@ static enum reply_framing framing_of(const struct reply_head *head, struct reply
 static void write_line(struct buffer *out, int status);
 static void write_field(struct buffer *out, struct span name, struct span value);
 static void write_number_field(struct buffer *out, struct span name, uint64_t number);
-static bool breaks_lines(struct span text);
 static void put_number(struct buffer *out, uint64_t number, unsigned base);
 static void put(struct buffer *out, struct span bytes);
 
@@ -146,7 +145,7 @@ static void write_field(struct buffer *out, struct span name, struct span value)
     size_t size = name.size + value.size + sizeof(": \r\n") - 1;
     char *to;
 
-    if (!name.size || breaks_lines(name) || breaks_lines(value))
+    if (!name.size || !span_is_text(name) || !span_is_text(value))
         return;
     if (!value.at)
         value = SPAN("");
@@ -163,12 +162,6 @@ static void write_number_field(struct buffer *out, struct span name, uint64_t nu
     put(out, SPAN(": "));
     put_number(out, number, 10);
     put(out, SPAN("\r\n"));
-}
-
-static bool breaks_lines(struct span text)
-{
-    return text.size && (memchr(text.at, '\n', text.size) || memchr(text.at, '\r', text.size) ||
-                         memchr(text.at, 0, text.size));
 }
 
 /* On the path of every reply: printf costs ten times as much. */

@@ -9,7 +9,6 @@ struct framing {
 static bool take_line(struct span *rest, struct span *ret_line);
 static bool read_status(struct span line, struct upstream_head_read *head);
 static bool read_field(struct span line, struct header *ret_header);
-static bool is_text(struct span line);
 static bool note_field(struct framing *framing, const struct header *header);
 static void note_connection(struct framing *framing, struct span value);
 static bool read_framing(const struct framing *framing, bool has_no_body,
@@ -61,7 +60,7 @@ static bool read_status(struct span line, struct upstream_head_read *head)
     if (!head->minor && !span_starts(line, SPAN("HTTP/1.0 ")))
         return false;
     line = span_from(line, sizeof("HTTP/1.1 ") - 1);
-    if ((line.size > 3 && line.at[3] != ' ') || !is_text(line))
+    if ((line.size > 3 && line.at[3] != ' ') || !span_is_text(line))
         return false;
     if (!span_u64(span_first(line, 3), &status) || status < 100 || status > 599 || status == 101)
         return false;
@@ -72,29 +71,12 @@ static bool read_status(struct span line, struct upstream_head_read *head)
 static bool read_field(struct span line, struct header *ret_header)
 {
     const char *colon = memchr(line.at, ':', line.size);
-    size_t name_size = colon ? (size_t)(colon - line.at) : 0;
+    struct span name = span_first(line, colon ? (size_t)(colon - line.at) : 0);
 
-    if (name_size == 0)
+    if (!name.size || !span_is_visible(name) || !span_is_text(line))
         return false;
-    for (size_t i = 0; i < name_size; i++) {
-        unsigned char c = (unsigned char)line.at[i];
-        if (c <= 32 || c >= 127)
-            return false;
-    }
-    if (!is_text(line))
-        return false;
-    ret_header->name = span_first(line, name_size);
-    ret_header->value = span_trim(span_from(line, name_size + 1));
-    return true;
-}
-
-static bool is_text(struct span line)
-{
-    for (size_t i = 0; i < line.size; i++) {
-        unsigned char c = (unsigned char)line.at[i];
-        if (c == 127 || (c < 32 && c != '\t'))
-            return false;
-    }
+    ret_header->name = name;
+    ret_header->value = span_trim(span_from(line, name.size + 1));
     return true;
 }
 

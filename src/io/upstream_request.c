@@ -11,7 +11,6 @@
 enum { METHOD_MAX = 16, HEAD_MAX_BYTES = 1024 * 1024, FIXED_BYTES = 512 };
 
 static bool ask_is_sendable(const struct upstream_ask *ask);
-static bool is_plain(struct span text, bool spaces_too);
 static size_t head_most(const struct upstream_ask *ask);
 static char *put_line(char *to, struct span name, struct span value);
 static char *put_host(char *to, const struct origin *origin);
@@ -78,28 +77,17 @@ void upstream_request_close(struct upstream_request *request)
 
 static bool ask_is_sendable(const struct upstream_ask *ask)
 {
-    if (ask->method.size == 0 || ask->method.size > METHOD_MAX || !is_plain(ask->method, false))
+    if (ask->method.size == 0 || ask->method.size > METHOD_MAX || !span_is_visible(ask->method))
         return false;
-    if (ask->path.size == 0 || ask->path.at[0] != '/' || !is_plain(ask->path, false))
+    if (ask->path.size == 0 || ask->path.at[0] != '/' || !span_is_visible(ask->path))
         return false;
-    if (ask->bearer && !is_plain(secret_reveal(ask->bearer), false))
+    if (ask->bearer && !span_is_visible(secret_reveal(ask->bearer)))
         return false;
     for (size_t i = 0; i < ask->headers.count; i++) {
         const struct header *header = &ask->headers.rows[i];
-        if (header->name.size == 0 || !is_plain(header->name, false) ||
-            !is_plain(header->value, true) || memchr(header->name.at, ':', header->name.size) ||
+        if (header->name.size == 0 || !span_is_visible(header->name) ||
+            !span_is_text(header->value) || memchr(header->name.at, ':', header->name.size) ||
             memchr(header->name.at, ';', header->name.size))
-            return false;
-    }
-    return true;
-}
-
-static bool is_plain(struct span text, bool spaces_too)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c == 127 || (c < 33 && !(spaces_too && (c == ' ' || c == '\t'))) ||
-            (c > 127 && !spaces_too))
             return false;
     }
     return true;

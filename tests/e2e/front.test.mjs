@@ -229,6 +229,17 @@ describe('odd but right HTTP is served', () => {
     });
 });
 
+test('a token is its secret: with another one its id is nobody, also once the right one is known; revoked it is nobody, too', inWorld({}, async world => {
+    const token = await world.token('ada'), other = token.replace(/.$/, last => last === 'A' ? 'B' : 'A');
+    const status = async token => (await world.one.chat({ token })).status;
+    for (let round = 0; round < 2; round++) {
+        assertFault(await world.one.chat({ token: other }), 401, 'invalid_api_key', `round ${round}`);
+        assert.equal(await status(token), 200, `round ${round}`);
+    }
+    await world.redis.ask('HSET', `kt:t:${token.split('_')[1]}`, 'status', 'revoked');
+    await until('the revocation is felt', async () => await status(token) === 401);
+}));
+
 test('40 connections with 30 descriptors: each one is told something, and it recovers', inWorld({ instances: 0 }, async world => {
     const keyturn = await world.keyturn({ wrap: command => ['sh', '-c', 'ulimit -n 30; exec "$0" "$@"', ...command] });
     const token = await world.token('alice');

@@ -35,6 +35,27 @@ static void test_parts(void **state)
     assert_false(span_contains(SPAN_NONE, SPAN("a")));
 }
 
+/* Each byte at each place of a text long enough for whole words and a rest. */
+static void test_what_may_stand_in_a_line(void **state)
+{
+    char text[19];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            memset(text, 'a', sizeof(text));
+            text[at] = (char)c;
+            struct span line = {text, sizeof(text)};
+            bool is_text = (c >= 0x20 && c != 0x7f) || c == '\t';
+            assert_int_equal(span_text_size(line), is_text ? sizeof(text) : at);
+            assert_int_equal(span_is_text(line), is_text);
+            assert_int_equal(span_is_visible(line), c > ' ' && c <= '~');
+        }
+    }
+    assert_true(span_is_text(SPAN_NONE));
+    assert_true(span_is_visible(SPAN_NONE));
+}
+
 static void test_cutting_stays_inside(void **state)
 {
     (void)state;
@@ -145,6 +166,7 @@ int main(void)
         cmocka_unit_test(test_equality_is_of_bytes),
         cmocka_unit_test(test_case_is_folded_for_ascii_only),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_what_may_stand_in_a_line),
         cmocka_unit_test(test_cutting_stays_inside),
         cmocka_unit_test(test_split_gives_every_piece),
         cmocka_unit_test(test_unsigned_limits),
