@@ -45,7 +45,7 @@
     ROW(renewal,  sweep_every,      DURATION, "10s",             "100ms", "10m",     "How often unfinished renewals are looked for.") \
     ROW(renewal,  sweep_age,        DURATION, "20s",             "1s",    "10m",     "A renewal this old is looked after; not shorter than the lease.") \
     ROW(quota,    hold_lease,       DURATION, "30s",             "3s",    "10m",     "A hold nobody extends for so long counts as spent until its cost is looked up.") \
-    ROW(quota,    holds_ahead,      COUNT,    "16",              "0",     "16",    "Holds taken ahead at most for a user who sends many requests a second, so that those need not wait for Redis; 0: none.") \
+    ROW(quota,    holds_ahead,      COUNT,    "32",              "0",     "32",    "Holds taken ahead at most for a user who sends many requests a second, so that those need not wait for Redis; 0: none.") \
     ROW(free_models, requests_per_minute, COUNT, "20",           "-1",    "100000",  "Requests for free models that the whole OpenRouter account may make in a minute, over all users and instances; -1: no limit of ours.") \
     ROW(free_models, requests_per_day, COUNT, "1000",            "-1",    "10000000","The same in a UTC day; OpenRouter allows 50 where fewer than 10 credits were ever bought; -1: no limit of ours.") \
     ROW(models,   refresh,          DURATION, "10m",             "1s",    "24h",     "How often models and prices are read from OpenRouter.") \

@@ -9,7 +9,7 @@
 
 enum {
     LEAST_AHEAD = 2, /* holds for the next requests */
-    AHEAD_PART = 5,  /* or for that part of what came within about a second */
+    AHEAD_PART = 2,  /* or for that part of what came within about a second */
     LEASE_PART = 6,  /* and for that part of a lease */
     PAUSE_FIRST_MS = 100,
     PAUSE_LAST_MS = 3000

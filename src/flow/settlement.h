@@ -32,7 +32,7 @@
 
 struct flow;
 
-enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2, LATER_MS = 50 };
+enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2, LATER_MS = 200 };
 
 /* Lines of the journal: acknowledged just now, and before that; and those that are to be asked again. */
 struct settled_lines {

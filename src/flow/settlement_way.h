@@ -4,6 +4,8 @@
 
 #include "flow/settlement.h"
 
+#include <assert.h>
+
 struct settlement {
     struct list link;   /* settlements->under_way */
     struct list gather; /* round->to_book or to_forget */
@@ -17,6 +19,8 @@ struct settlement {
     bool charged, already, is_booked, journalled;
     bool alone; /* Redis has what we cannot read, perhaps for it alone */
 };
+
+static_assert((int)SETTLE_BATCH_MAX <= (int)BOOK_BATCH_MAX, "a batch has room for any of them");
 
 /* Several that are asked in one call; those that are charged together go together in it. */
 struct batch {

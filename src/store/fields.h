@@ -9,7 +9,7 @@
 #include "store/scripts.h"
 #include "store/store.h"
 
-enum { STORE_ARGS_MAX = 184, STORE_NUMBER_SIZE = 24 }; /* NUMBER_TEXT_SIZE fits */
+enum { STORE_ARGS_MAX = 360, STORE_NUMBER_SIZE = 24 }; /* NUMBER_TEXT_SIZE fits */
 
 struct store_args {
     size_t count;

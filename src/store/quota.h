@@ -107,7 +107,7 @@ void quota_admit(struct store *store, struct admission *admission, const struct 
  * any: live for ask->lease_ms, counted on every axis, reconciled when nobody settles them. Fewer than asked for, or none,
  * where they would be more than an eighth of what is left on some axis, and for a user who is not there, disabled or of
  * another tier. ask->request_id is SPAN_NONE. */
-enum { AHEAD_MAX = 16 };
+enum { AHEAD_MAX = 32 };
 struct quota_ahead {
     struct store_call call;
     size_t asked, taken; /* those with the first ids */
@@ -164,7 +164,7 @@ struct settlement_record {
 };
 
 /* Several of one user in one call, if they settle together: their sums are read and written once. */
-enum { SETTLE_BATCH_MAX = 16 };
+enum { SETTLE_BATCH_MAX = 32 };
 struct settled {
     struct settlement_record *record; /* borrowed */
     /* It had been settled before: nothing changed. *record is then what was settled, or else it is booked, too. */

@@ -1,11 +1,13 @@
 /* Holds for requests that come later: how many, on which axes, and gone as if they had never been. */
 #include "quota.h"
 
-enum { WHOLE_DAY_MS = 24 * HOUR_MS };
+enum { WHOLE_DAY_MS = 24 * HOUR_MS, MOST = EXPIRED_PAGE };
 
-static const char *const names[AHEAD_MAX] = {"a01", "a02", "a03", "a04", "a05", "a06",
-                                             "a07", "a08", "a09", "a10", "a11", "a12",
-                                             "a13", "a14", "a15", "a16"};
+static const char *const names[] = {"a01", "a02", "a03", "a04", "a05", "a06", "a07", "a08",
+                                    "a09", "a10", "a11", "a12", "a13", "a14", "a15", "a16"};
+
+static_assert(sizeof(names) / sizeof(*names) == (size_t)MOST && (int)MOST <= (int)AHEAD_MAX,
+              "a name for each");
 
 static struct admit_ask later_ask(const struct tier *tier, int64_t hold)
 {
@@ -18,9 +20,9 @@ static struct admit_ask later_ask(const struct tier *tier, int64_t hold)
 static struct quota_ahead take_as(struct harness *h, const struct admit_ask *ask, size_t count)
 {
     struct quota_ahead ahead = {0};
-    struct span ids[AHEAD_MAX];
+    struct span ids[MOST];
 
-    for (size_t i = 0; i < AHEAD_MAX; i++)
+    for (size_t i = 0; i < MOST; i++)
         ids[i] = span_of(names[i]);
     quota_take_ahead(&h->a, &ahead, ask, ids, count, &h->wake);
     AWAIT_OK(h, ahead);
@@ -31,13 +33,13 @@ static struct quota_ahead take(struct harness *h, const struct tier *tier, int64
 {
     const struct admit_ask ask = later_ask(tier, hold);
 
-    return take_as(h, &ask, AHEAD_MAX);
+    return take_as(h, &ask, MOST);
 }
 
 static void give_back(struct harness *h, size_t first, size_t count)
 {
     struct quota_give_back back = {0};
-    struct span ids[AHEAD_MAX];
+    struct span ids[MOST];
 
     for (size_t i = 0; i < count; i++)
         ids[i] = span_of(names[first + i]);
@@ -58,18 +60,17 @@ static void test_they_are_holds_like_any(void **state)
     tier.messages_per_day = 1000;
     admit_first(h, &tier);
     struct quota_ahead ahead = take(h, &tier, 100);
-    assert_int_equal(ahead.taken, AHEAD_MAX);
-    assert_int_equal(ahead.view.held_nano_usd, 100 * AHEAD_MAX);
-    assert_int_equal(ahead.view.messages_used, 1 + AHEAD_MAX);
-    assert_int_equal(ahead.view.active, 1 + AHEAD_MAX);
+    assert_int_equal(ahead.taken, MOST);
+    assert_int_equal(ahead.view.held_nano_usd, 100 * MOST);
+    assert_int_equal(ahead.view.messages_used, 1 + MOST);
+    assert_int_equal(ahead.view.active, 1 + MOST);
     assert_string_equal(ahead.day.name, "2026-11-20");
     assert_true(extend_now(h, "a01", "gen-1"));
-    assert_int_equal(settle_now(h, "a02", 60).remaining_nano_usd,
-                     100000 - 60 - 100 * (AHEAD_MAX - 1));
-    assert_money(h, &tier, 60, 100 * (AHEAD_MAX - 1));
+    assert_int_equal(settle_now(h, "a02", 60).remaining_nano_usd, 100000 - 60 - 100 * (MOST - 1));
+    assert_money(h, &tier, 60, 100 * (MOST - 1));
     assert_true(settle_now(h, "a02", 70).already);
     assert_verdict(h, &tier, "a03", 5, ADMIT_GRANTED); /* the id has its hold */
-    assert_money(h, &tier, 60, 100 * (AHEAD_MAX - 1));
+    assert_money(h, &tier, 60, 100 * (MOST - 1));
 }
 
 static void test_an_eighth_of_what_is_left(void **state)
@@ -79,23 +80,23 @@ static void test_an_eighth_of_what_is_left(void **state)
 
     admit_first(h, &tier);
     assert_int_equal(take(h, &tier, 100).taken, 5);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     tier.limit_nano_usd = UNLIMITED;
     tier.messages_per_day = 1 + 8 * 3 + 7;
     assert_int_equal(take(h, &tier, 100).taken, 3);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     struct admit_ask embeddings = later_ask(&tier, 100);
     embeddings.is_message = false;
-    assert_int_equal(take_as(h, &embeddings, AHEAD_MAX).taken, AHEAD_MAX);
-    give_back(h, 0, AHEAD_MAX);
+    assert_int_equal(take_as(h, &embeddings, MOST).taken, MOST);
+    give_back(h, 0, MOST);
     tier.messages_per_day = UNLIMITED;
     tier.requests_per_minute = 1 + 8 * 2;
     assert_int_equal(take(h, &tier, 100).taken, 2);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     tier.requests_per_minute = UNLIMITED;
     tier.max_concurrent = 1 + 8 * 4;
     assert_int_equal(take(h, &tier, 100).taken, 4);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     tier.max_concurrent = UNLIMITED;
     assert_int_equal(take(h, &tier, QUOTA_AMOUNT_MAX).taken, 8); /* eight million dollars */
 }
@@ -107,7 +108,7 @@ static void test_the_limit_is_only_counted(void **state)
 
     tier.overage_allowed = true;
     admit_first(h, &tier);
-    assert_int_equal(take(h, &tier, 100).taken, AHEAD_MAX);
+    assert_int_equal(take(h, &tier, 100).taken, MOST);
 }
 
 static void assert_none(struct harness *h, const struct admit_ask *ask)
@@ -161,8 +162,8 @@ static void test_a_boost_that_ends_soon(void **state)
     snprintf(line, sizeof(line), "HSET kt:u:{u:ada} boost_nano_usd 100000 boost_until_ms %" PRId64,
              hand_ms + QUOTA_LEASE_MS);
     store_look(h, line);
-    assert_int_equal(take(h, &tier, 100).taken, AHEAD_MAX);
-    give_back(h, 0, AHEAD_MAX);
+    assert_int_equal(take(h, &tier, 100).taken, MOST);
+    give_back(h, 0, MOST);
     hand_ms++;
     assert_int_equal(take(h, &tier, 100).taken, 0);
 }
@@ -178,16 +179,16 @@ static void test_given_back(void **state)
     take(h, &tier, 100);
     settle_now(h, "a05", 7);
     struct quota_view used = view_now(h, &tier);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     struct quota_view after = view_now(h, &tier);
     assert_int_equal(after.held_nano_usd, before.held_nano_usd);
     assert_int_equal(after.spent_nano_usd, 7);
     assert_int_equal(after.active, before.active);
     assert_int_equal(after.requests_used, before.requests_used + 1); /* that of a05 */
     assert_int_equal(after.messages_used, before.messages_used + 1);
-    assert_int_equal(used.requests_used, before.requests_used + AHEAD_MAX);
+    assert_int_equal(used.requests_used, before.requests_used + MOST);
     struct look gone = digest_now(h);
-    give_back(h, 0, AHEAD_MAX);
+    give_back(h, 0, MOST);
     assert_string_equal(digest_now(h).text, gone.text);
     settle_now(h, "r1", 0);
     forget_now(h, "r1");
@@ -205,8 +206,8 @@ static void test_given_back_too_late(void **state)
     hand_ms += QUOTA_LEASE_MS;
     struct quota_expire expire = expire_now(h);
     assert_int_equal(expire.count, EXPIRED_PAGE);
-    assert_int_equal(view_now(h, &tier).spent_nano_usd, 100 * AHEAD_MAX);
-    give_back(h, 0, AHEAD_MAX);
+    assert_int_equal(view_now(h, &tier).spent_nano_usd, 100 * MOST);
+    give_back(h, 0, MOST);
     assert_int_equal(view_now(h, &tier).spent_nano_usd, 0);
     expire = expire_now(h);
     assert_int_equal(expire.count, 1);

@@ -22,8 +22,8 @@ for i, known in ipairs(call('SMISMEMBER', KEYS[2], unpack(ids))) do
     is_new[ids[i]] = known == 0
 end
 
--- What the new ones add, by key: names in the order they came, and name → its sums: requests, cost below a billion, four
--- kinds of tokens, billions of cost.
+-- What the new ones add: names in the order they came, and name → its sums: requests, cost below a billion, four kinds of
+-- tokens, billions of cost. Day and month have the same; the month has the day's sums besides.
 local function add(rows, name, sums)
     if not rows[name] then
         rows[name] = {0, 0, 0, 0, 0, 0, 0}
@@ -31,26 +31,27 @@ local function add(rows, name, sums)
     end
     for i = 1, COLUMNS do rows[name][i] = rows[name][i] + sums[i] end
 end
-local added = {[BY_USER] = {}, [BY_PAIR] = {}, [MONTH_BY_USER] = {}, [MONTH_BY_PAIR] = {}}
 
-local fresh = {}
+local fresh, users, models = {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
     if is_new[ARGV[at]] then
         is_new[ARGV[at]] = false
         fresh[#fresh + 1] = at
         if ARGV[at + 10] ~= 'nothing_sent' then
-            local user, pair = ARGV[at + 1], ARGV[at + 2] .. '\n' .. ARGV[at + 3]
             local sums = {1, ARGV[at + 5] % 1e9, 0, 0, 0, 0, math.floor(ARGV[at + 5] / 1e9)}
             for i = 3, 6 do sums[i] = math.max(ARGV[at + 3 + i], 0) end
-            add(added[BY_USER], user, sums)
-            add(added[BY_PAIR], pair, sums)
-            add(added[MONTH_BY_USER], user, sums)
-            add(added[MONTH_BY_PAIR], pair, sums)
-            add(added[MONTH_BY_PAIR], day, sums)
+            add(users, ARGV[at + 1], sums)
+            add(models, ARGV[at + 2] .. '\n' .. ARGV[at + 3], sums)
         end
     end
 end
 if #fresh == 0 then return 0 end
+local month = {}
+for _, name in ipairs(models) do
+    add(month, name, models[name])
+    add(month, day, models[name])
+end
+local added = {[BY_USER] = users, [BY_PAIR] = models, [MONTH_BY_USER] = users, [MONTH_BY_PAIR] = month}
 
 -- A fleet may spend more than a Lua number counts exactly; then the last nine digits are added for themselves.
 local function exact(before, row)
