@@ -75,7 +75,7 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
     advance->used_ms = loop_now_ms(flow->loop);
     fill(advance, ret_admission);
     metric_add(flow->metrics, MEASURE_HOLDS_AHEAD, AHEAD_USED, 0, 1);
-    advance_take_more(advance, tier_memory_count(&flow->tier_memory, ask->user, advance->used_ms));
+    advance_take_more(advance, user_memory_count(&flow->user_memory, ask->user, advance->used_ms));
     return true;
 }
 
@@ -83,7 +83,7 @@ void advance_granted(struct advances *advances, const struct admit_ask *ask,
                      struct admission *admission)
 {
     struct flow *flow = advances->flow;
-    unsigned lately = tier_memory_count(&flow->tier_memory, ask->user, loop_now_ms(flow->loop));
+    unsigned lately = user_memory_count(&flow->user_memory, ask->user, loop_now_ms(flow->loop));
     struct advance *advance = find(advances, ask->user);
     struct quota_change ahead;
 

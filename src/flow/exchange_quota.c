@@ -19,7 +19,7 @@ enum verdict exchange_ask_tier(struct exchange *x)
 {
     struct flow *flow = x->flow;
 
-    x->tier = x->tier_confirmed ? x->tier : tier_memory_find(&flow->tier_memory, span_of(x->user));
+    x->tier = x->tier_confirmed ? x->tier : user_memory_find(&flow->user_memory, span_of(x->user));
     if (x->tier)
         return exchange_go(x, EXCHANGE_AT_ask_quota);
     x->at = EXCHANGE_AT_got_tier;
@@ -153,7 +153,7 @@ static enum verdict tier_is(struct exchange *x, struct span name)
                   log_text("user", x->user), log_span("tier", name));
         return exchange_fail(x, FAULT_INTERNAL);
     }
-    tier_memory_set(&x->flow->tier_memory, span_of(x->user), x->tier);
+    user_memory_set(&x->flow->user_memory, span_of(x->user), x->tier);
     return exchange_go(x, EXCHANGE_AT_ask_quota);
 }
 

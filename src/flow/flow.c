@@ -18,7 +18,7 @@ void flow_open(struct flow *flow, const uint64_t map_seed[2])
     deadline_class_open(&flow->pauses, flow->loop, 0);
     deadline_class_open(&flow->extends, flow->loop, flow->settings->hold_lease_ms / 3);
     bodies_open(&flow->bodies, flow->loop, BODIES_KEPT_BYTES);
-    tier_memory_open(&flow->tier_memory, flow->settings->cache_max, map_seed);
+    user_memory_open(&flow->user_memory, flow->settings->cache_max, map_seed);
     settlements_open(&flow->settlements, flow, flow->journal, map_seed);
     advances_open(&flow->advances, flow, map_seed);
     models_open(&flow->models, flow, flow->settings->models_refresh_ms);
@@ -66,7 +66,7 @@ void flow_close(struct flow *flow)
     models_close(&flow->models);
     advances_close(&flow->advances);
     settlements_close(&flow->settlements);
-    tier_memory_close(&flow->tier_memory);
+    user_memory_close(&flow->user_memory);
     bodies_close(&flow->bodies);
     renewals_close(&flow->renewals);
     keyring_close(&flow->keyring);

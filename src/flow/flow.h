@@ -24,7 +24,7 @@
 #include "flow/renewal.h"
 #include "flow/settlement.h"
 #include "flow/sweeper.h"
-#include "flow/tier_memory.h"
+#include "flow/user_memory.h"
 #include "io/deadline.h"
 #include "io/fetch.h"
 #include "io/upstream.h"
@@ -83,7 +83,7 @@ struct flow {
     struct renewals renewals;
     struct sweeper sweeper;
     struct models models;
-    struct tier_memory tier_memory;
+    struct user_memory user_memory;
     struct advances advances;
     struct settlements settlements;
     struct list cost_jobs;  /* reconcile.h: those that look a cost up */

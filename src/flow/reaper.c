@@ -65,9 +65,9 @@ void reaper_note(struct flow *flow, struct span user)
     uint64_t now_ms = loop_now_ms(flow->loop);
     struct note *note;
 
-    if (!tier_memory_note(&flow->tier_memory, user, now_ms, (uint64_t)note_every_ms(flow)))
+    if (!user_memory_note(&flow->user_memory, user, now_ms, (uint64_t)note_every_ms(flow)))
         return;
-    if (tier_memory_look(&flow->tier_memory, user, now_ms, LOOK_EVERY_MS))
+    if (user_memory_look(&flow->user_memory, user, now_ms, LOOK_EVERY_MS))
         reap_user(flow, user);
     note = must_alloc(sizeof(*note));
     cost_job_begin(&note->base, flow, on_note_turn);
@@ -103,7 +103,7 @@ static void on_note_turn(struct turn *turn)
         return;
     }
     if (failed)
-        tier_memory_note_failed(&flow->tier_memory, span_of(note->user));
+        user_memory_note_failed(&flow->user_memory, span_of(note->user));
     deadline_leave(&note->pause);
     cost_job_end(&note->base);
     must_free(note);

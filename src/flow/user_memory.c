@@ -1,4 +1,4 @@
-#include "flow/tier_memory.h"
+#include "flow/user_memory.h"
 
 #include "base/alloc.h"
 #include "domain/credential.h"
@@ -15,16 +15,16 @@ struct entry {
     char user[USER_ID_MAX + 1];
 };
 
-static void drop(struct tier_memory *memory, struct entry *entry);
+static void drop(struct user_memory *memory, struct entry *entry);
 
-void tier_memory_open(struct tier_memory *memory, size_t entries_max, const uint64_t map_seed[2])
+void user_memory_open(struct user_memory *memory, size_t entries_max, const uint64_t map_seed[2])
 {
     map_init(&memory->by_user, map_seed);
     list_init(&memory->by_age);
     memory->entries_max = entries_max;
 }
 
-void tier_memory_close(struct tier_memory *memory)
+void user_memory_close(struct user_memory *memory)
 {
     struct list *node;
 
@@ -33,14 +33,14 @@ void tier_memory_close(struct tier_memory *memory)
     map_done(&memory->by_user);
 }
 
-const struct tier *tier_memory_find(const struct tier_memory *memory, struct span user)
+const struct tier *user_memory_find(const struct user_memory *memory, struct span user)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
 
     return found ? container_of(found, struct entry, by_user)->tier : NULL;
 }
 
-void tier_memory_set(struct tier_memory *memory, struct span user, const struct tier *tier)
+void user_memory_set(struct user_memory *memory, struct span user, const struct tier *tier)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
     struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
@@ -57,7 +57,7 @@ void tier_memory_set(struct tier_memory *memory, struct span user, const struct 
     entry->tier = tier;
 }
 
-unsigned tier_memory_count(struct tier_memory *memory, struct span user, uint64_t now_ms)
+unsigned user_memory_count(struct user_memory *memory, struct span user, uint64_t now_ms)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
     struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
@@ -74,7 +74,7 @@ unsigned tier_memory_count(struct tier_memory *memory, struct span user, uint64_
     return entry->count + entry->count_before;
 }
 
-bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now_ms,
+bool user_memory_note(struct user_memory *memory, struct span user, uint64_t now_ms,
                       uint64_t every_ms)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
@@ -87,7 +87,7 @@ bool tier_memory_note(struct tier_memory *memory, struct span user, uint64_t now
     return true;
 }
 
-bool tier_memory_look(struct tier_memory *memory, struct span user, uint64_t now_ms,
+bool user_memory_look(struct user_memory *memory, struct span user, uint64_t now_ms,
                       uint64_t every_ms)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
@@ -99,7 +99,7 @@ bool tier_memory_look(struct tier_memory *memory, struct span user, uint64_t now
     return is_due;
 }
 
-void tier_memory_note_failed(struct tier_memory *memory, struct span user)
+void user_memory_note_failed(struct user_memory *memory, struct span user)
 {
     struct map_entry *found = map_find(&memory->by_user, user);
 
@@ -107,7 +107,7 @@ void tier_memory_note_failed(struct tier_memory *memory, struct span user)
         container_of(found, struct entry, by_user)->note_after_ms = 0;
 }
 
-static void drop(struct tier_memory *memory, struct entry *entry)
+static void drop(struct user_memory *memory, struct entry *entry)
 {
     map_remove(&memory->by_user, &entry->by_user);
     list_remove(&entry->by_age);
