@@ -17,7 +17,8 @@ struct reaping {
     struct reconcile_party party;
     struct key_audit audit;
     struct holders holders;
-    bool looked_up; /* /generation was asked in this look */
+    bool looked_up; /* /generation was asked for all in this look */
+    char first_looked_up[REQUEST_ID_MAX + 1];
     char user[USER_ID_MAX + 1];
 };
 
@@ -42,6 +43,7 @@ static bool wants_lookup(const struct reaping *r, const struct expired_hold *hol
 static bool is_audited(const struct flow *flow, const struct expired_hold *hold);
 static bool runs_on_shared(const struct flow *flow, const struct expired_hold *hold);
 static void look_up(struct reaping *r);
+static bool all_are_looked_up(const struct reaping *r);
 static void audit(struct reaping *r);
 static struct settlement_record record_of(const struct reaping *r, const struct expired_hold *hold);
 static void note_or_remove(struct reaping *r);
@@ -238,6 +240,8 @@ static void look_up(struct reaping *r)
     const struct open_key *key = keyring_find(&flow->keyring, span_of(r->user));
 
     r->at = REAP_LOOKS_UP;
+    r->looked_up = all_are_looked_up(r);
+    memcpy(r->first_looked_up, r->expire.holds[0].request_id, sizeof(r->first_looked_up));
     r->party.wake = &r->base.turn;
     for (size_t i = 0; i < r->expire.count; i++) {
         const struct expired_hold *hold = &r->expire.holds[i];
@@ -245,7 +249,7 @@ static void look_up(struct reaping *r)
                                       : key                      ? &key->secret
                                                                  : NULL;
         struct settlement_record record = record_of(r, hold);
-        if (!wants_lookup(r, hold))
+        if (!hold->generation_id[0] && is_audited(flow, hold))
             continue;
         log_warn(flow->log, "a hold outlived its instance: its cost is looked up",
                  log_text("user", r->user), log_text("request_id", hold->request_id),
@@ -253,7 +257,16 @@ static void look_up(struct reaping *r)
                  log_bool("generation_known", hold->generation_id[0] != '\0'));
         reconcile_join(flow, &record, secret, &r->party, is_audited(flow, hold));
     }
-    r->looked_up = true;
+}
+
+/* Those that can be looked up come first: behind a page full of them there may be more, whose costs would be taken for those
+ * of others. Unless the first was asked for in vain. */
+static bool all_are_looked_up(const struct reaping *r)
+{
+    const struct quota_expire *expire = &r->expire;
+
+    return !expire->more || !expire->holds[expire->count - 1].generation_id[0] ||
+           strcmp(expire->holds[0].request_id, r->first_looked_up) == 0;
 }
 
 static void audit(struct reaping *r)

@@ -188,8 +188,9 @@ struct settled_forget {
 void quota_forget_settled(struct store *store, struct settled_forget *forget, struct span user,
                           const struct span *request_ids, size_t count, struct turn *wake);
 
-/* Holds of a user whose lease ran out, now unconfirmed. */
-enum { EXPIRED_PAGE = 16 };
+/* Holds of a user whose lease ran out, now unconfirmed: those whose generation is known first, those taken ahead of which no
+ * request told last, of each the oldest first. */
+enum { EXPIRED_PAGE = 64 };
 struct expired_hold {
     char request_id[REQUEST_ID_MAX + 1], generation_id[METER_TEXT_MAX + 1],
         model[METER_TEXT_MAX + 1];

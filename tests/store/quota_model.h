@@ -15,7 +15,7 @@ enum hold_state { HOLD_NEW, HOLD_HELD, HOLD_UNCONFIRMED, HOLD_SETTLED };
 struct model_hold {
     enum hold_state state;
     int64_t amount, limit, taken_ms, lease_ends_ms, settled_ms;
-    bool is_message;
+    bool is_message, is_ahead, is_told; /* told: its generation is known */
     char budget[PERIOD_NAME_SIZE], day[PERIOD_NAME_SIZE];
     struct settlement_record record; /* what was settled */
     bool forgotten;                  /* and is booked */
@@ -314,6 +314,8 @@ static inline int64_t model_take_ahead(struct model *m, int first, int64_t count
     struct model_figures f = model_figures(m, tier);
     if (!m->has_user || tier != m->tier || ask->wall_ms / days_ms(1) != hand_ms / days_ms(1))
         return 0;
+    if (m->boost_until_ms > hand_ms && m->boost_until_ms < hand_ms + ask->lease_ms)
+        return 0;
     if (f.limit >= 0 && !tier->overage_allowed)
         count = model_share(count, f.limit, f.spent + f.held, price);
     if (ask->is_message)
@@ -323,6 +325,7 @@ static inline int64_t model_take_ahead(struct model *m, int first, int64_t count
     for (int64_t i = 0; i < count; i++) {
         struct model_figures now = model_figures(m, tier);
         model_take(m, first + (int)i, ask, &now);
+        m->holds[first + i].is_ahead = true;
         m->minute = hand_ms / 60000;
         m->requests = f.requests + i + 1;
     }
@@ -416,7 +419,38 @@ static inline bool model_leave(struct model *m, int id, bool delivered)
         hold->is_message = false;
         model_has(m, hold->day, SUM_MESSAGES);
     }
+    hold->is_told = hold->is_told || open;
     return model_extend(m, id, 0);
+}
+
+static inline int model_rank(const struct model_hold *hold)
+{
+    return hold->is_told ? 0 : hold->is_ahead ? 2 : 1;
+}
+
+static inline bool model_comes_before(const struct model *m, int a, int b)
+{
+    const struct model_hold *x = &m->holds[a], *y = &m->holds[b];
+
+    if (model_rank(x) != model_rank(y))
+        return model_rank(x) < model_rank(y);
+    return x->lease_ends_ms < y->lease_ends_ms || (x->lease_ends_ms == y->lease_ends_ms && a < b);
+}
+
+/* The unconfirmed one that is listed next after that (-1: the first); -1: none. */
+static inline int model_next_listed(const struct model *m, int after)
+{
+    int next = -1;
+
+    for (int i = 0; i < m->open_count; i++) {
+        int id = m->open[i];
+        if (m->holds[id].state != HOLD_UNCONFIRMED ||
+            (after >= 0 && !model_comes_before(m, after, id)))
+            continue;
+        if (next < 0 || model_comes_before(m, id, next))
+            next = id;
+    }
+    return next;
 }
 
 #endif

@@ -281,21 +281,20 @@ static void step_forget(struct walk *w)
 static bool compare_expired(struct walk *w, const struct quota_expire *expire)
 {
     struct model *m = w->m;
-    int64_t ends_ms = 0;
     size_t count = 0;
     int id = -1;
     char text[16];
 
     for (;; count++) {
-        id = model_first(m, HOLD_UNCONFIRMED, ends_ms, id);
+        id = model_next_listed(m, id);
         if (id < 0 || count == EXPIRED_PAGE)
             break;
-        ends_ms = m->holds[id].lease_ends_ms;
         assert_true(count < expire->count);
         id_text(id, text);
         assert_string_equal(expire->holds[count].request_id, text);
         assert_int_equal(expire->holds[count].amount_nano_usd, m->holds[id].amount);
-        assert_int_equal(expire->holds[count].expired_ms, ends_ms);
+        assert_int_equal(expire->holds[count].expired_ms, m->holds[id].lease_ends_ms);
+        assert_int_equal(expire->holds[count].ahead, model_rank(&m->holds[id]) == 2);
         assert_string_equal(expire->holds[count].budget_period, m->holds[id].budget);
         assert_string_equal(expire->holds[count].day, m->holds[id].day);
     }

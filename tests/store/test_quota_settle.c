@@ -256,31 +256,32 @@ static void test_a_late_settlement_before_anybody_looked(void **state)
     assert_idle(h);
 }
 
-static void test_sixteen_are_listed_at_a_time(void **state)
+static void test_a_page_is_listed_at_a_time(void **state)
 {
+    enum { HOLDS = 2 * EXPIRED_PAGE + 8 };
     struct harness *h = *state;
     struct tier tier = pro();
     char id[16];
 
-    for (int i = 0; i < 40; i++) {
-        snprintf(id, sizeof(id), "r%02d", i);
-        assert_verdict(h, &tier, id, 10, ADMIT_GRANTED);
+    for (int i = 0; i < HOLDS; i++) {
+        snprintf(id, sizeof(id), "r%03d", i);
+        assert_verdict(h, &tier, id, 5, ADMIT_GRANTED);
     }
     hand_ms += QUOTA_LEASE_MS;
     struct quota_view view = admit_now(h, &tier, "new", 10).view;
-    assert_int_equal(view.spent_nano_usd, 400);
+    assert_int_equal(view.spent_nano_usd, 5 * HOLDS);
     assert_int_equal(view.held_nano_usd, 10);
     assert_int_equal(view.active, 1);
     settle_now(h, "new", 0);
     forget_now(h, "new");
-    assert_verdict(h, &tier, "r39", 10, ADMIT_OVER);
+    assert_verdict(h, &tier, "r099", 10, ADMIT_OVER);
     for (int round = 0; round < 3; round++) {
         struct quota_expire expire = expire_now(h);
         assert_int_equal(expire.count, round < 2 ? EXPIRED_PAGE : 8);
         assert_int_equal(expire.more, round < 2);
         assert_int_equal(expire.busy, round < 2);
         for (size_t i = 0; i < expire.count; i++) {
-            snprintf(id, sizeof(id), "r%02zu", (size_t)round * EXPIRED_PAGE + i);
+            snprintf(id, sizeof(id), "r%03zu", (size_t)round * EXPIRED_PAGE + i);
             assert_string_equal(expire.holds[i].request_id, id);
             settle_now(h, id, 1);
             assert_true(expire_now(h).busy);
@@ -289,7 +290,7 @@ static void test_sixteen_are_listed_at_a_time(void **state)
     }
     assert_int_equal(expire_now(h).count, 0);
     assert_false(expire_now(h).busy);
-    assert_money(h, &tier, 40, 0);
+    assert_money(h, &tier, HOLDS, 0);
 }
 
 static void test_texts_of_others_do_not_break_a_hold(void **state)
@@ -566,7 +567,7 @@ int main(void)
         QUOTA_TEST(test_what_a_key_cost_is_counted_exactly),
         QUOTA_TEST(test_live_holds_and_the_last_settlement),
         QUOTA_TEST(test_a_late_settlement_before_anybody_looked),
-        QUOTA_TEST(test_sixteen_are_listed_at_a_time),
+        QUOTA_TEST(test_a_page_is_listed_at_a_time),
         QUOTA_TEST(test_texts_of_others_do_not_break_a_hold),
         QUOTA_TEST(test_a_hold_that_is_left),
         QUOTA_TEST(test_extending_what_is_not_there),

@@ -1,7 +1,8 @@
 -- Called by quota_expire in store/quota_read.c.
 -- KEYS: account. ARGV: now, how many at most, how long what is settled may take to be booked.
--- Marks holds whose lease ran out, then lists what is unconfirmed, the oldest first, again and again until it is settled;
--- and what was settled and nobody booked.
+-- Marks holds whose lease ran out, then lists what is unconfirmed, again and again until it is settled: those whose
+-- generation is known first, those taken ahead of which no request told last, the oldest first. And what was settled and nobody
+-- booked.
 local LEASE = '^([LX])\n(%d+)\n(%d+)\n%d\n%-?%d+\n(%S+)\n'
 local HOLD = '^%u\n%d+\n(%d+)\n%d\n%-?%d+\n(%S+)\n(%S+)\n(%d+)\n(%d)\n(%d+)\n([^\n]*)\n[^\n]*\n([^\n]*)\n(.*)$'
 
@@ -18,13 +19,19 @@ end
 local all, live, first, moved, written = call('HGETALL', KEYS[1]), 0, nil, {}, {}
 local old, old_count, unbooked, settled = {}, 0, {}, 0
 
--- Thousands may have run out with one instance: only the oldest are kept, in order.
+-- Thousands may have run out with one instance: only the first are kept, in order.
 local function keep(id, record, lease_ends)
+    local amount, window, day, taken, made, version, tier, generation, model = string.match(record, HOLD)
+    if not amount then error('a hold this version cannot read') end
+    local ahead = made == '2' and version == '0' and generation == ''
+    local rank, at = generation ~= '' and 0 or ahead and 2 or 1, #old
     old_count = old_count + 1
-    local at = #old
-    while at > 0 and (lease_ends < old[at].ends or lease_ends == old[at].ends and id < old[at].id) do at = at - 1 end
+    while at > 0 and (rank < old[at].rank or rank == old[at].rank and
+        (lease_ends < old[at].ends or lease_ends == old[at].ends and id < old[at].id)) do at = at - 1 end
     if at == most then return end
-    table.insert(old, at + 1, {ends = lease_ends, id = id, record = record})
+    table.insert(old, at + 1, {rank = rank, ends = lease_ends, id = id, told = {'request_id', id, 'expired_ms', text(lease_ends),
+        'amount', amount, 'budget', window, 'day', day, 'taken_ms', taken, 'key_version', version, 'tier', tier,
+        'generation', generation, 'model', model, 'ahead', ahead and '1' or '0'}})
     old[most + 1] = nil
 end
 
@@ -53,13 +60,7 @@ for i = 1, #all, 2 do
 end
 
 local holds = {}
-for i, hold in ipairs(old) do
-    local amount, window, day, taken, made, version, tier, generation, model = string.match(hold.record, HOLD)
-    if not amount then error('a hold this version cannot read') end
-    holds[i] = {'request_id', hold.id, 'expired_ms', text(hold.ends), 'amount', amount, 'budget', window, 'day', day,
-        'taken_ms', taken, 'key_version', version, 'tier', tier, 'generation', generation, 'model', model,
-        'ahead', made == '2' and version == '0' and generation == '' and '1' or '0'}
-end
+for i, hold in ipairs(old) do holds[i] = hold.told end
 for window, amount in pairs(moved) do
     local held, unconfirmed = 'held|' .. window, 'unconfirmed|' .. window
     local known = call('HMGET', KEYS[1], held, unconfirmed)
