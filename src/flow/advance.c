@@ -61,7 +61,8 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
     struct flow *flow = advances->flow;
     struct advance *advance = find(advances, ask->user);
 
-    if (!advance || !is_for(advance, ask) || !store_is_up(flow->store))
+    if (!advance || !is_for(advance, ask) || !store_is_up(flow->store) ||
+        settlements_are_behind(&flow->settlements))
         return false;
     if (ask->hold_nano_usd > advance->amount_nano_usd ||
         (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {

@@ -3,6 +3,7 @@
  *     granted by Redis, one of many lately   some holds are taken ahead in one call (quota_take_ahead)
  *     the next request                       has one at once, and its id, if it is of the same model and about as dear
  *     half of them are used                  more are taken, behind the user's charges in the same write
+ *     settlements are behind                 Redis is asked: who is admitted without waiting for it could outrun it
  *     idle for IDLE_MS, the user changed, the link to Redis moved, a hold's time is over, we stop: the rest is given back
  *
  * A hold taken ahead is one like any other in the user's account, so what is true of holds stays true: a cap is a cap on any

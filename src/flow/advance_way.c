@@ -33,7 +33,8 @@ void advance_take_more(struct advance *advance, unsigned lately)
 
     wanted = wanted < LEAST_AHEAD ? LEAST_AHEAD : wanted;
     wanted = wanted < most ? wanted : most;
-    if (advance->asked_count || advance->poor || advance->count > wanted / 2)
+    if (advance->asked_count || advance->poor || advance->count > wanted / 2 ||
+        settlements_are_behind(&flow->settlements))
         return;
     advance->asked_count = wanted - advance->count;
     for (size_t i = 0; i < advance->asked_count; i++)

@@ -62,7 +62,8 @@ struct settlements {
     struct list under_way;
     size_t count, journalled;
     bool journal_is_torn; /* it has lines nobody can read: it is kept for people */
-    struct map parcels;   /* by user: what is to be charged */
+    struct map parcels;   /* by user: what is to be charged, and how many */
+    size_t in_parcels;
     struct deadline_class soon, later;
     struct settlement_round round;
     struct settled_lines settled;
@@ -86,6 +87,8 @@ void settlement_begin_charged(struct settlements *settlements,
                               const struct settlement_record *record);
 /* The user's settlements that wait for company are charged now: what is asked next finds them done. Not during an outage. */
 void settlements_hurry(struct settlements *settlements, struct span user);
+/* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */
+bool settlements_are_behind(const struct settlements *settlements);
 /* How long the link to Redis has been up without a break. */
 uint64_t settlements_up_for_ms(const struct settlements *settlements);
 

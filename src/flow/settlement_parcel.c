@@ -3,6 +3,10 @@
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
 
+enum {
+    BEHIND_COUNT = 1024
+}; /* due and not done: some milliseconds' worth for the busiest instance */
+
 struct parcel {
     struct map_entry by_user;
     struct deadline due;
@@ -51,6 +55,7 @@ void parcel_join(struct settlement *s, enum settle_when when)
     }
     parcel = find_or_make(s);
     batch_add(parcel->batch, s);
+    settlements->in_parcels++;
     if (when == SETTLE_NOW || parcel->batch->count == SETTLE_BATCH_MAX)
         leave(parcel, when);
     else if (when < parcel->when || !deadline_is_set(&parcel->due)) {
@@ -65,6 +70,11 @@ void settlements_hurry(struct settlements *settlements, struct span user)
 
     if (found && !round_is_troubled(settlements))
         leave(container_of(found, struct parcel, by_user), SETTLE_NOW);
+}
+
+bool settlements_are_behind(const struct settlements *settlements)
+{
+    return settlements->count - settlements->in_parcels > BEHIND_COUNT;
 }
 
 static struct parcel *find_or_make(struct settlement *s)
@@ -105,6 +115,7 @@ static struct batch *unpack(struct parcel *parcel)
     struct batch *batch = parcel->batch;
 
     map_remove(&batch->settlements->parcels, &parcel->by_user);
+    batch->settlements->in_parcels -= batch->count;
     deadline_leave(&parcel->due);
     turn_cancel(&parcel->turn);
     must_free(parcel);
