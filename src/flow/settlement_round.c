@@ -7,8 +7,8 @@
 
 /* ASKED, BATCHES: at once, well within what Redis answers in time. */
 enum {
-    ASKED_MAX = 512,
-    BATCHES_MAX = 8,
+    ASKED_MAX = 1024,
+    BATCHES_MAX = 16,
     FAILURES_MAX = 16,
     PAUSE_FIRST_MS = 50,
     PAUSE_LAST_MS = 2000
