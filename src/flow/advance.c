@@ -5,9 +5,8 @@
 
 #include <assert.h>
 
-enum {
-    BUSY_COUNT = 8
-}; /* so many requests within about a second, and the next ones are expected */
+/* So many requests within about a second, and the next ones are expected. */
+enum { BUSY_COUNT = 8 };
 
 static struct advance *find(const struct advances *advances, struct span user);
 static bool may_begin(const struct advances *advances, const struct admit_ask *ask);

@@ -12,6 +12,7 @@ static struct person *busy(struct world *w, const char *id, const char *tier);
 static struct person *busy_in_all_slots(struct world *w);
 static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance);
 static void stays_busy(struct world *w, const struct person *person, unsigned instance);
+static void ada_may_have(struct world *w, const char *field, const char *value);
 static uint64_t until_midnight_ms(const struct world *w);
 static long long held_ahead(struct world *w, const struct person *person);
 static int64_t used_ahead(struct world *w);
@@ -217,10 +218,8 @@ void busy_user_asks_for_what_is_left(struct world *w)
 {
     struct person *ada = a_user_of(w, "ada", "Standard");
     struct asker *larger;
-    char text[1024];
 
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_limit_nano_usd", "2700000");
-    pump_changes(w);
+    ada_may_have(w, "o_limit_nano_usd", "2700000");
     a_key(w, ada, (struct key_story){0});
     for (unsigned i = 0; i < UNTIL_BUSY; i++) {
         client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
@@ -245,8 +244,7 @@ void busy_user_turns_to_smaller_ones(struct world *w)
     struct asker *other;
     char text[1024];
 
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_limit_nano_usd", "200000000");
-    pump_changes(w);
+    ada_may_have(w, "o_limit_nano_usd", "200000000");
     a_key(w, ada, (struct key_story){0});
     for (unsigned i = 0; i < UNTIL_BUSY; i++)
         sends_one(w, ada, 0);
@@ -308,10 +306,8 @@ void busy_user_with_few_slots(struct world *w)
     enum { REQUESTS = 60 };
     struct person *ada = a_user_of(w, "ada", "Standard");
     unsigned admissions = 0;
-    char text[1024];
 
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "4");
-    pump_changes(w);
+    ada_may_have(w, "o_max_concurrent", "4");
     a_key(w, ada, (struct key_story){0});
     for (unsigned i = 0; i < REQUESTS; i++)
         sends_one(w, ada, 0);
@@ -329,10 +325,8 @@ void busy_user_with_few_slots_goes_elsewhere(struct world *w)
 {
     struct person *ada = a_user_of(w, "ada", "Standard");
     struct asker *last = NULL;
-    char text[1024];
 
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "3");
-    pump_changes(w);
+    ada_may_have(w, "o_max_concurrent", "3");
     a_key(w, ada, (struct key_story){0});
     for (unsigned i = 0; i < UNTIL_BUSY + MORE; i++)
         sends_one(w, ada, 0);
@@ -365,10 +359,8 @@ void outbox_of_the_dead_after_a_lost_answer(struct world *w)
 static struct person *busy_in_all_slots(struct world *w)
 {
     struct person *ada = a_user_of(w, "ada", "Standard");
-    char text[1024];
 
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", "o_max_concurrent", "16");
-    pump_changes(w);
+    ada_may_have(w, "o_max_concurrent", "16");
     a_key(w, ada, (struct key_story){0});
     for (unsigned i = 0; i < UNTIL_BUSY; i++) {
         client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
@@ -386,6 +378,14 @@ static struct person *busy_in_all_slots(struct world *w)
         EXPECT(w, w->instances[0].flow.exchange_count < SLOTS);
     }
     return ada;
+}
+
+static void ada_may_have(struct world *w, const char *field, const char *value)
+{
+    char text[1024];
+
+    LOOK(w, text, "HSET", "kt:u:{u:ada}", field, value);
+    pump_changes(w);
 }
 
 static uint64_t until_midnight_ms(const struct world *w)
