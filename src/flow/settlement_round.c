@@ -17,6 +17,7 @@ enum {
 static void on_round_turn(struct turn *turn);
 static void arm(struct settlements *settlements);
 static bool anything_waits(const struct settlement_round *round);
+static bool has_id(const struct batch *batch, const struct settlement *s);
 static void charge_some(struct settlements *settlements);
 static void book_some(struct settlements *settlements);
 static void forget_some(struct settlements *settlements);
@@ -30,6 +31,7 @@ static void on_batch_turn(struct turn *turn);
 static void got_charge(struct batch *batch);
 static void got_book(struct batch *batch);
 static void got_forget(struct batch *batch);
+static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i);
 static void answered(struct settlements *settlements, enum store_end end);
 
 static const struct {
@@ -115,6 +117,7 @@ struct batch *batch_new(struct settlements *settlements, enum settlement_at at)
 
     batch->settlements = settlements;
     batch->at = at;
+    list_init(&batch->link);
     turn_init(&batch->turn, on_batch_turn);
     return batch;
 }
@@ -125,7 +128,7 @@ bool batch_takes(const struct batch *batch, const struct settlement *s)
 
     if (batch->count == 0)
         return true;
-    if (batch->count == kinds[batch->at].most || first->alone || s->alone)
+    if (batch->count == kinds[batch->at].most || first->alone || s->alone || has_id(batch, s))
         return false;
     switch (batch->at) {
     case AT_CHARGE:
@@ -136,6 +139,15 @@ bool batch_takes(const struct batch *batch, const struct settlement *s)
         break;
     }
     return strcmp(first->record.user, s->record.user) == 0;
+}
+
+/* Two know what one request cost; the scripts take an id once in a call. */
+static bool has_id(const struct batch *batch, const struct settlement *s)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (strcmp(batch->items[i]->record.request_id, s->record.request_id) == 0)
+            return true;
+    return false;
 }
 
 void batch_add(struct batch *batch, struct settlement *s)
@@ -279,22 +291,44 @@ static void on_batch_turn(struct turn *turn)
     must_free(batch);
 }
 
+/* Those that had been charged are done with; where there are some, the others were not touched. */
 static void got_charge(struct batch *batch)
 {
-    enum store_end end = batch->ask.settle.call.end;
+    const struct settle *settle = &batch->ask.settle;
+    struct batch *again = NULL;
 
-    answered(batch->settlements, end);
+    answered(batch->settlements, settle->call.end);
     for (size_t i = 0; i < batch->count; i++)
-        settlement_charged(batch->items[i], end, &batch->ask.settle.items[i]);
+        if (settle->call.end == STORE_OK && settle->some_already && !settle->items[i].already)
+            again = add_again(again, batch, i);
+        else
+            settlement_charged(batch->items[i], settle->call.end, &settle->items[i]);
+    if (again)
+        ask(again);
 }
 
+/* In the same way. */
 static void got_book(struct batch *batch)
 {
-    enum store_end end = batch->ask.book.call.end;
+    const struct book *book = &batch->ask.book;
+    struct batch *again = NULL;
 
-    answered(batch->settlements, end);
+    answered(batch->settlements, book->call.end);
     for (size_t i = 0; i < batch->count; i++)
-        settlement_booked(batch->items[i], end);
+        if (book->call.end == STORE_OK && book->already_count > 0 && !book->already[i])
+            again = add_again(again, batch, i);
+        else
+            settlement_booked(batch->items[i], book->call.end);
+    if (again)
+        ask(again);
+}
+
+static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i)
+{
+    if (!again)
+        again = batch_new(batch->settlements, batch->at);
+    batch_add(again, batch->items[i]);
+    return again;
 }
 
 static void got_forget(struct batch *batch)

@@ -18,12 +18,14 @@
 
 #include "store/quota.h"
 
-enum { BOOK_BATCH_MAX = 64 };
+enum { BOOK_BATCH_MAX = 32 };
 struct book {
     struct store_call call;
-    int64_t fresh; /* so many of them were not booked before */
+    size_t count, already_count;
+    bool already[BOOK_BATCH_MAX]; /* it was booked before */
 };
-/* All of one day. */
+/* All of one day; their request ids differ. Where some were booked before, nothing changes, and the others are to be asked
+ * again without those. */
 void book_settlements(struct store *store, struct book *book,
                       const struct settlement_record *const *records, size_t count,
                       struct turn *wake);

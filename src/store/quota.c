@@ -28,6 +28,7 @@ static void add_limits(struct store_args *args, const struct tier *tier);
 static bool read_admission(struct store_call *call, const struct redis_reply *reply);
 static bool read_window(const struct redis_reply *reply, enum admit_item item, int64_t admitted_ms,
                         struct period *period);
+static void set_rest(struct quota_view *view);
 static bool read_extended(struct store_call *call, const struct redis_reply *reply);
 
 int64_t quota_amount(int64_t nano_usd)
@@ -201,8 +202,7 @@ bool quota_view_read(const struct redis_reply *reply, int64_t now_ms, struct quo
         !item_number(reply, ADMIT_ITEM_ACTIVE_LIMIT, &view->active_limit) ||
         !item_number(reply, ADMIT_ITEM_ACTIVE, &view->active))
         return false;
-    quota_rest(view->limit_nano_usd, view->spent_nano_usd, view->held_nano_usd,
-               &view->debt_nano_usd, &view->remaining_nano_usd);
+    set_rest(view);
     return true;
 }
 
@@ -222,17 +222,16 @@ void quota_view_change(struct quota_view *view, const struct quota_change *chang
     view->messages_used += change->messages;
     view->requests_used += change->requests;
     view->active += change->active;
-    quota_rest(view->limit_nano_usd, view->spent_nano_usd, view->held_nano_usd,
-               &view->debt_nano_usd, &view->remaining_nano_usd);
+    set_rest(view);
 }
 
-void quota_rest(int64_t limit, int64_t spent, int64_t held, int64_t *ret_debt,
-                int64_t *ret_remaining)
+static void set_rest(struct quota_view *view)
 {
-    int64_t rest = limit - spent - held;
+    int64_t limit = view->limit_nano_usd, spent = view->spent_nano_usd;
+    int64_t rest = limit - spent - view->held_nano_usd;
 
-    *ret_debt = limit >= 0 && spent > limit ? spent - limit : 0;
-    *ret_remaining = limit < 0 ? UNLIMITED : rest > 0 ? rest : 0;
+    view->debt_nano_usd = limit >= 0 && spent > limit ? spent - limit : 0;
+    view->remaining_nano_usd = limit < 0 ? UNLIMITED : rest > 0 ? rest : 0;
 }
 
 static bool read_extended(struct store_call *call, const struct redis_reply *reply)

@@ -163,18 +163,19 @@ struct settlement_record {
     bool delivered; /* the message counts */
 };
 
-/* Several of one user in one call, if they settle together: their sums are read and written once. */
+/* Several of one user in one call, if they settle together: their sums are read and written once. Their request ids
+ * differ. Where some had been settled before, nothing changes, and the others are to be asked again without those. */
 enum { SETTLE_BATCH_MAX = 32 };
 struct settled {
     struct settlement_record *record; /* borrowed */
-    /* It had been settled before: nothing changed. *record is then what was settled, or else it is booked, too. */
+    /* It had been settled before: *record is then what was settled, or else it is booked, too. */
     bool already, is_booked;
-    int64_t debt_nano_usd, remaining_nano_usd; /* by the limit at admission; 0 and -1: not known */
 };
 struct settle {
     struct store_call call;
     size_t count;
     struct settled items[SETTLE_BATCH_MAX];
+    bool some_already;
 };
 /* Same user, windows and key. */
 bool settlements_go_together(const struct settlement_record *a, const struct settlement_record *b);

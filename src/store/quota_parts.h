@@ -2,6 +2,7 @@
 #ifndef KEYTURN_STORE_QUOTA_PARTS_H
 #define KEYTURN_STORE_QUOTA_PARTS_H
 
+#include "base/number.h"
 #include "store/fields.h"
 #include "store/quota.h"
 
@@ -33,7 +34,14 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
 /* A hold's texts are lines. */
 struct span quota_line(struct span text, char ret_line[METER_TEXT_MAX]);
 
-/* What lua/settle.lua left in the account, until it is booked: over the user and the request id that are there. */
+/* What stands in the account until it is booked; reading puts it over the user and the request id that are there. */
+enum {
+    QUOTA_UNBOOKED_NUMBERS = 8,
+    QUOTA_UNBOOKED_SIZE = METER_TEXT_MAX + 1 + QUOTA_UNBOOKED_NUMBERS * NUMBER_TEXT_SIZE +
+                          TIER_NAME_MAX + 1 + sizeof("nothing_sent")
+};
+struct span quota_unbooked_write(const struct settlement_record *record, struct span model,
+                                 char ret_lines[QUOTA_UNBOOKED_SIZE]);
 bool quota_unbooked_read(struct span text, struct settlement_record *record);
 
 /* Where things stand in lua/admit.lua's answer. */
@@ -61,7 +69,5 @@ enum admit_item {
 
 /* All of the view but when budget and day end: the asker knows that. */
 bool quota_view_read(const struct redis_reply *reply, int64_t now_ms, struct quota_view *view);
-void quota_rest(int64_t limit, int64_t spent, int64_t held, int64_t *ret_debt,
-                int64_t *ret_remaining);
 
 #endif

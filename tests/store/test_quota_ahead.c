@@ -66,7 +66,7 @@ static void test_they_are_holds_like_any(void **state)
     assert_int_equal(ahead.view.active, 1 + MOST);
     assert_string_equal(ahead.day.name, "2026-11-20");
     assert_true(extend_now(h, "a01", "gen-1"));
-    assert_int_equal(settle_now(h, "a02", 60).remaining_nano_usd, 100000 - 60 - 100 * (MOST - 1));
+    settle_now(h, "a02", 60);
     assert_money(h, &tier, 60, 100 * (MOST - 1));
     assert_true(settle_now(h, "a02", 70).already);
     assert_verdict(h, &tier, "a03", 5, ADMIT_GRANTED); /* the id has its hold */
