@@ -8,10 +8,8 @@
 /* So many requests within about a second, and the next ones are expected. */
 enum { BUSY_COUNT = 8 };
 
-static struct advance *find(const struct advances *advances, struct span user);
 static bool may_begin(const struct advances *advances, const struct admit_ask *ask);
 static struct advance *begin(struct advances *advances, const struct admit_ask *ask);
-static bool is_for(const struct advance *advance, const struct admit_ask *ask);
 static void fill(const struct advance *advance, struct admission *ret_admission);
 static struct quota_change unused(const struct advance *advance);
 static void end_all(struct advances *advances);
@@ -24,6 +22,7 @@ void advances_open(struct advances *advances, struct flow *flow, const uint64_t 
     map_init(&advances->by_user, map_seed);
     list_init(&advances->leaving);
     deadline_class_open(&advances->idles, flow->loop, ADVANCE_IDLE_MS);
+    advance_round_open(advances);
     turn_init(&advances->link, on_link_turn);
     store_on_link(flow->store, &advances->link);
 }
@@ -44,6 +43,7 @@ void advances_close(struct advances *advances)
 {
     assert(advances->count == 0);
     turn_cancel(&advances->link);
+    advance_round_close(advances);
     deadline_class_close(&advances->idles);
     map_done(&advances->by_user);
 }
@@ -58,10 +58,9 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
                  struct admission *ret_admission, char ret_id[REQUEST_ID_MAX + 1])
 {
     struct flow *flow = advances->flow;
-    struct advance *advance = find(advances, ask->user);
+    struct advance *advance = advance_find(advances, ask->user);
 
-    if (!advance || !is_for(advance, ask) || !store_is_up(flow->store) ||
-        settlements_are_behind(&flow->settlements))
+    if (!advance || !advance_is_for(advance, ask) || !store_is_up(flow->store))
         return false;
     if (ask->hold_nano_usd > advance->amount_nano_usd ||
         (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {
@@ -84,7 +83,7 @@ void advance_granted(struct advances *advances, const struct admit_ask *ask,
 {
     struct flow *flow = advances->flow;
     unsigned lately = user_memory_count(&flow->user_memory, ask->user, loop_now_ms(flow->loop));
-    struct advance *advance = find(advances, ask->user);
+    struct advance *advance = advance_find(advances, ask->user);
     struct quota_change ahead;
 
     if (advance) {
@@ -103,7 +102,7 @@ void advance_granted(struct advances *advances, const struct admit_ask *ask,
 
 void advance_over(struct advances *advances, struct span user, const struct quota_change *change)
 {
-    struct advance *advance = find(advances, user);
+    struct advance *advance = advance_find(advances, user);
 
     if (!advance)
         return;
@@ -113,7 +112,7 @@ void advance_over(struct advances *advances, struct span user, const struct quot
 
 bool advance_is_there(const struct advances *advances, struct span user)
 {
-    const struct advance *advance = find(advances, user);
+    const struct advance *advance = advance_find(advances, user);
 
     return advance && (advance->count || advance->asked_count);
 }
@@ -131,7 +130,7 @@ bool advance_make_room(struct advances *advances, struct span user)
 
 void advance_forget(struct advances *advances, struct span user)
 {
-    struct advance *advance = find(advances, user);
+    struct advance *advance = advance_find(advances, user);
 
     if (advance)
         advance_leave(advance);
@@ -139,7 +138,7 @@ void advance_forget(struct advances *advances, struct span user)
 
 void advance_end(struct advances *advances, struct span user)
 {
-    struct advance *advance = find(advances, user);
+    struct advance *advance = advance_find(advances, user);
 
     if (!advance)
         return;
@@ -147,7 +146,7 @@ void advance_end(struct advances *advances, struct span user)
     advance_carry_on_leaving(advance); /* what is asked next finds it done */
 }
 
-static struct advance *find(const struct advances *advances, struct span user)
+struct advance *advance_find(const struct advances *advances, struct span user)
 {
     struct map_entry *found = map_find(&advances->by_user, user);
 
@@ -178,6 +177,8 @@ static struct advance *begin(struct advances *advances, const struct admit_ask *
     span_text(ask->user, advance->user, sizeof(advance->user));
     span_text(span_first(ask->model, METER_TEXT_MAX), advance->model, sizeof(advance->model));
     list_init(&advance->link);
+    list_init(&advance->wants);
+    list_init(&advance->waiting);
     turn_init(&advance->turn, advance_on_turn);
     deadline_init(&advance->due, &advance->turn);
     deadline_join(&advances->idles, &advance->due);
@@ -186,7 +187,7 @@ static struct advance *begin(struct advances *advances, const struct admit_ask *
     return advance;
 }
 
-static bool is_for(const struct advance *advance, const struct admit_ask *ask)
+bool advance_is_for(const struct advance *advance, const struct admit_ask *ask)
 {
     return advance->tier == ask->tier && advance->is_message == ask->is_message &&
            span_equal(span_of(advance->model), span_first(ask->model, METER_TEXT_MAX));

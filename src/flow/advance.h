@@ -2,8 +2,10 @@
  *
  *     granted by Redis, one of many lately   some holds are taken ahead in one call (quota_take_ahead)
  *     the next request                       has one at once, and its id, if it is of the same model and about as dear
- *     half of them are used                  more are taken, behind the user's charges in the same write
- *     settlements are behind                 Redis is asked: who is admitted without waiting for it could outrun it
+ *     half of them are used                  more are taken, behind the user's charges in the same write: a user every
+ *                                            millisecond, and more the more users want some
+ *     all of them are used                   the next requests wait for those that come
+ *     settlements are behind                 nobody takes more: who is admitted without Redis waits for it at last
  *     idle for IDLE_MS, the user changed, the link to Redis moved, a hold's time is over, we stop: the rest is given back
  *
  * A hold taken ahead is one like any other in the user's account, so what is true of holds stays true: a cap is a cap on any
@@ -37,6 +39,13 @@ struct advances {
     struct deadline_class idles;
     struct turn link;
     bool blind, stopped;
+    struct advance_round { /* who wants more asks one after the other */
+        struct list wanting;
+        size_t count;
+        struct deadline_class rounds;
+        struct deadline due;
+        struct turn turn;
+    } round;
 };
 
 void advances_open(struct advances *advances, struct flow *flow, const uint64_t map_seed[2]);
@@ -49,6 +58,22 @@ void advances_set_blind(struct advances *advances, bool blind);
  * has to be asked. */
 bool advance_use(struct advances *advances, const struct admit_ask *ask,
                  struct admission *ret_admission, char ret_id[REQUEST_ID_MAX + 1]);
+/* It has none now, but some are on their way for the same user: wake is posted when they are there, or will not come. Then it
+ * should ask again, and not wait once more. */
+struct advance_wait {
+    struct list link;
+    struct turn *wake; /* borrowed */
+};
+bool advance_await(struct advances *advances, const struct admit_ask *ask,
+                   struct advance_wait *wait, struct turn *wake);
+static inline bool advance_is_awaited(const struct advance_wait *wait)
+{
+    return list_is_linked(&wait->link);
+}
+static inline void advance_wait_leave(struct advance_wait *wait)
+{
+    list_remove(&wait->link);
+}
 /* Redis granted it. What is held ahead is not counted in its view. */
 void advance_granted(struct advances *advances, const struct admit_ask *ask,
                      struct admission *admission);

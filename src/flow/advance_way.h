@@ -13,7 +13,9 @@ struct ahead_hold {
 
 struct advance {
     struct map_entry by_user;
-    struct list link; /* advances->leaving */
+    struct list link;    /* advances->leaving */
+    struct list wants;   /* round->wanting */
+    struct list waiting; /* requests */
     struct advances *advances;
     struct turn turn;
     struct deadline due; /* idle; or, leaving, to be given back once more */
@@ -39,8 +41,19 @@ struct advance {
     struct quota_change since_view, since_asked;
 };
 
-/* In advance_way.c. */
+/* In advance.c. */
+struct advance *advance_find(const struct advances *advances, struct span user);
+bool advance_is_for(const struct advance *advance, const struct admit_ask *ask);
+
+/* In advance_take.c. */
+void advance_round_open(struct advances *advances);
+void advance_round_close(struct advances *advances);
 void advance_take_more(struct advance *advance, unsigned lately); /* where few are left */
+void advance_want_no_more(struct advance *advance);
+void advance_got_taken(struct advance *advance);
+void advance_wake_waiting(struct advance *advance);
+
+/* In advance_way.c. */
 void advance_on_turn(struct turn *turn);
 /* No request finds it; in its turn the rest is given back. */
 void advance_leave(struct advance *advance);

@@ -29,6 +29,7 @@ struct flow;
     ROW(ask_tier, "the user's tier: remembered, or one read in Redis") \
     ROW(got_tier, "what it allows: the model, or 403") \
     ROW(ask_quota, "the hold: one taken ahead, or one script in Redis, on all axes at once") \
+    ROW(got_ahead, "holds for the same user that are on their way: one of them, or the script") \
     ROW(got_quota, "the hold and the tokens it pays for, or which limit refused") \
     ROW(ask_free, \
         "a free model: one of the account's requests, shared by one script in Redis; or, when " \

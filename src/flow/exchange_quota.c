@@ -60,11 +60,29 @@ enum verdict exchange_ask_quota(struct exchange *x)
     x->ask = compose_ask(x);
     if (advance_use(&x->flow->advances, &x->ask, &x->admission, x->request_id))
         return granted(x);
+    if (!x->has_waited && advance_await(&x->flow->advances, &x->ask, &x->ahead, &x->turn)) {
+        x->has_waited = true;
+        x->at = EXCHANGE_AT_got_ahead;
+        return WAIT;
+    }
     x->at = EXCHANGE_AT_got_quota;
     settlements_hurry(&x->flow->settlements, span_of(x->user));
     reaper_note(x->flow, span_of(x->user)); /* before the hold: should we die next, it is found */
     quota_admit(x->flow->store, &x->admission, &x->ask, &x->turn);
     return WAIT;
+}
+
+enum verdict exchange_got_ahead(struct exchange *x)
+{
+    bool is_over = exchange_client_left(x) || x->flow->cutting;
+
+    if (advance_is_awaited(&x->ahead) && !is_over)
+        return WAIT;
+    advance_wait_leave(&x->ahead);
+    if (exchange_client_left(x))
+        return exchange_go(x, EXCHANGE_AT_settle);
+    return x->flow->cutting ? exchange_fail(x, FAULT_DRAINING)
+                            : exchange_go(x, EXCHANGE_AT_ask_quota);
 }
 
 enum verdict exchange_got_quota(struct exchange *x)

@@ -86,6 +86,8 @@ struct exchange {
     struct admit_ask ask;
     struct admission admission;
     unsigned quota_tries;
+    struct advance_wait ahead;
+    bool has_waited;            /* for holds ahead: not again */
     struct free_take free_take; /* a free model's place among the account's */
     struct free_close free_close;
     bool hold_taken; /* a promise: it is settled, whatever happens */

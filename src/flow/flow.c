@@ -38,6 +38,7 @@ void flow_drain(struct flow *flow)
     sweeper_stop(&flow->sweeper);
     models_stop(&flow->models);
     advances_stop(&flow->advances);
+    settlements_drain(&flow->settlements);
 }
 
 void flow_cut(struct flow *flow)

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 enum { LINE_MAX_BYTES = 2048, PAUSE_FIRST_MS = 50, PAUSE_LAST_MS = 2000 };
+enum { BEHIND_COUNT = 16384 }; /* some twenty megabytes */
 /* Redis knows a settled request for 48 h: what is older than that would be charged twice. */
 enum { REPLAYED_MAX_MS = 47 * 3600 * 1000 };
 
@@ -22,6 +23,7 @@ void settlements_open(struct settlements *settlements, struct flow *flow, struct
 {
     settlements->flow = flow;
     settlements->journal = journal;
+    settlements->behind_count = BEHIND_COUNT;
     list_init(&settlements->under_way);
     parcels_open(settlements, map_seed);
     round_open(settlements);
@@ -58,14 +60,22 @@ void settlement_begin(struct settlements *settlements, const struct settlement_r
     parcel_join(begin(settlements, record), when);
 }
 
+void settlement_begin_again(struct settlements *settlements, const struct settlement_record *record)
+{
+    struct settlement *s = begin(settlements, record);
+
+    s->is_again = true;
+    settlements->again_count++;
+    parcel_join(s, SETTLE_SOON);
+}
+
 void settlement_begin_charged(struct settlements *settlements,
                               const struct settlement_record *record)
 {
     struct settlement *s = begin(settlements, record);
 
-    s->at = AT_BOOK;
     s->charged = s->already = true;
-    round_join(s);
+    round_book(s);
 }
 
 void settlement_begin_for(struct settlements *settlements, const struct settlement_record *record,
@@ -124,8 +134,7 @@ void settlement_charged(struct settlement *s, enum store_end end, const struct s
         finished(s);
         return;
     }
-    s->at = AT_BOOK;
-    round_join(s);
+    round_book(s);
 }
 
 void settlement_booked(struct settlement *s, enum store_end end)
@@ -135,7 +144,7 @@ void settlement_booked(struct settlement *s, enum store_end end)
         return;
     }
     s->at = AT_FORGET;
-    round_join(s);
+    parcel_join(s, s->wait ? SETTLE_SOON : SETTLE_LATER);
 }
 
 void settlement_forgotten(struct settlement *s, enum store_end end)
@@ -146,12 +155,19 @@ void settlement_forgotten(struct settlement *s, enum store_end end)
         try_again(s, end);
 }
 
+void settlement_charge_again(struct settlement *s)
+{
+    s->at = AT_CHARGE;
+    parcel_join(s, SETTLE_SOON);
+}
+
 /* From the charge on: a Redis that went away may have forgotten that, too. */
 static void try_again(struct settlement *s, enum store_end end)
 {
     struct flow *flow = s->settlements->flow;
 
     keep_for_later(s);
+    s->at = AT_CHARGE;
     s->alone = end == STORE_BROKEN;
     if (s->alone)
         deadline_join_in(&flow->pauses, &s->pause,
@@ -189,6 +205,7 @@ static void finished(struct settlement *s)
     struct settlement_wait *wait = s->wait;
 
     settlements->count--;
+    settlements->again_count -= s->is_again;
     metric_add(metrics, MEASURE_SETTLED, s->record.source, 0, !s->already);
     metric_add(metrics, MEASURE_SETTLED_NANO_USD, s->record.source, 0,
                s->already ? 0 : s->record.cost_nano_usd);

@@ -7,10 +7,10 @@
  * them. When a try fails the settlement is written to the journal, so that it outlives this process; the next one on the
  * same directory takes it up.
  *
- * Settlements leave in rounds: what a user ended within ROUND_MS (LATER_MS for who has many) is charged in one call, and so
- * it is forgotten; the books take what all users ended. Who is near a limit is charged at once, and settlements_hurry charges
- * a user's before anything is asked about what is left to that user. Only so many are asked at once: what an outage left
- * behind drains without being in anybody's way.
+ * What a user ended within SOON_MS (LATER_MS for who has many) is charged in one call, and so it is forgotten; the books take
+ * what all users ended. Who is near a limit is charged at once, and settlements_hurry charges a user's before anything is
+ * asked about what is left to that user. All others are in no hurry: a call every ROUND_MS, and more the more wait, so that
+ * neither a busy second nor what an outage left behind is in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
@@ -32,7 +32,13 @@
 
 struct flow;
 
-enum { SETTLED_KEPT_MS = 3000, SETTLED_KEPT_BYTES = 8 << 20, ROUND_MS = 2, LATER_MS = 200 };
+enum {
+    SETTLED_KEPT_MS = 3000,
+    SETTLED_KEPT_BYTES = 8 << 20,
+    SOON_MS = 2,
+    LATER_MS = 500,
+    ROUND_MS = 1
+};
 
 /* Lines of the journal: acknowledged just now, and before that; and those that are to be asked again. */
 struct settled_lines {
@@ -42,13 +48,15 @@ struct settled_lines {
     struct turn link;
 };
 
-/* What waits for the next round, by what is to be asked, and what is asked. A round that failed makes the next one wait. */
+/* What is to be asked, and what is asked. A failure makes what waits wait for the next round. */
+enum settlement_at { AT_CHARGE, AT_BOOK, AT_FORGET, SETTLEMENT_AT_COUNT };
 struct settlement_round {
-    struct list ready;              /* batches to be charged */
-    struct list to_book, to_forget; /* settlements */
-    struct list asking;             /* batches */
-    size_t asked,
-        book_count; /* of asking: settlements to be charged or forgotten; calls of the books */
+    struct list to_book; /* settlements */
+    struct list asking;  /* batches */
+    size_t to_book_count;
+    unsigned lonely_rounds;           /* something is to be booked, and less than a call takes */
+    bool books_are_next;              /* after them the parcels, in turn */
+    size_t open[SETTLEMENT_AT_COUNT]; /* calls */
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;
@@ -56,22 +64,30 @@ struct settlement_round {
     bool failed;       /* since the last round */
 };
 
+/* What is to be charged or forgotten, by user. */
+struct settlement_parcels {
+    struct map by_user; /* those that still take more */
+    struct list due;    /* the first leaves next */
+    size_t due_count;   /* parcels */
+    size_t early_count; /* settlements of those that are not due */
+    struct deadline_class soon, later;
+};
+
 struct settlements {
     struct flow *flow;       /* borrowed */
     struct journal *journal; /* borrowed; NULL: none is kept */
     struct list under_way;
-    size_t count, journalled;
+    size_t count, journalled, again_count;
+    size_t behind_count;  /* with so much due we are behind */
     bool journal_is_torn; /* it has lines nobody can read: it is kept for people */
-    struct map parcels;   /* by user: what is to be charged, and how many */
-    size_t in_parcels;
-    struct deadline_class soon, later;
+    struct settlement_parcels parcels;
     struct settlement_round round;
     struct settled_lines settled;
 };
 
 enum settle_when {
     SETTLE_NOW,  /* somebody waits for what it gives back */
-    SETTLE_SOON, /* within ROUND_MS */
+    SETTLE_SOON, /* within SOON_MS */
     SETTLE_LATER /* within LATER_MS, together with the user's next ones: there will be some */
 };
 
@@ -87,6 +103,8 @@ void settlement_begin_charged(struct settlements *settlements,
                               const struct settlement_record *record);
 /* The user's settlements that wait for company are charged now: what is asked next finds them done. Not during an outage. */
 void settlements_hurry(struct settlements *settlements, struct span user);
+/* We stop: nothing waits for company any more. */
+void settlements_drain(struct settlements *settlements);
 /* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */
 bool settlements_are_behind(const struct settlements *settlements);
 /* How long the link to Redis has been up without a break. */

@@ -53,11 +53,11 @@ void settled_ask_again(struct settlements *settlements)
     struct buffer *again = &settlements->settled.again;
     struct settlement_record record;
 
-    while (buffer_size(again) > 0 && settlements->count < AT_ONCE_MAX) {
+    while (buffer_size(again) > 0 && settlements->again_count < AT_ONCE_MAX) {
         struct span rest = buffer_view(again), line;
         span_split(&rest, '\n', &line);
         if (settlement_read(line, &record))
-            settlement_begin(settlements, &record, SETTLE_SOON);
+            settlement_begin_again(settlements, &record);
         buffer_consume(again, line.size + 1);
     }
     if (buffer_size(again) == 0)

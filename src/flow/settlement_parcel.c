@@ -1,122 +1,280 @@
-/* Charges of one user that leave in one call. */
+/* What one user's account is told at once: what is to be charged, and what is booked and to be forgotten. A parcel takes more
+ * until it leaves, also while it waits for its round. */
 #include "base/alloc.h"
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
 
-/* Due and not done: some forty megabytes. */
-enum { BEHIND_COUNT = 32768 };
+#include <assert.h>
 
 struct parcel {
     struct map_entry by_user;
-    struct deadline due;
+    struct list link; /* parcels->due */
+    struct deadline early;
     struct turn turn;
     enum settle_when when;
-    struct batch *batch;
+    struct settlements *settlements; /* borrowed */
+    struct batch *charge, *forget;   /* NULL: none of that */
+    char user[USER_ID_MAX + 1];      /* "": not in by_user */
 };
 
+static struct parcel *make(struct settlements *settlements);
 static struct parcel *find_or_make(struct settlement *s);
+static struct batch **part_for(struct parcel *parcel, const struct settlement *s);
+static void add(struct parcel *parcel, struct settlement *s);
+static bool is_full(const struct parcel *parcel);
+static size_t size_of(const struct parcel *parcel);
 static void on_parcel_turn(struct turn *turn);
-static void leave(struct parcel *parcel, enum settle_when when);
-static struct batch *unpack(struct parcel *parcel);
+static void close_for_more(struct parcel *parcel);
+static void be_due(struct parcel *parcel);
+static void send(struct parcel *parcel);
+static void take_apart(struct parcel *parcel);
+static void drop(struct parcel *parcel);
+static void visit_drained(struct map_entry *entry, void *context);
+static void visit_early(struct map_entry *entry, void *context);
+static void move_forget(struct parcel *parcel, struct list *ret_batches);
 
 void parcels_open(struct settlements *settlements, const uint64_t map_seed[2])
 {
-    map_init(&settlements->parcels, map_seed);
-    deadline_class_open(&settlements->soon, settlements->flow->loop, ROUND_MS);
-    deadline_class_open(&settlements->later, settlements->flow->loop, LATER_MS);
+    struct settlement_parcels *parcels = &settlements->parcels;
+
+    map_init(&parcels->by_user, map_seed);
+    list_init(&parcels->due);
+    deadline_class_open(&parcels->soon, settlements->flow->loop, SOON_MS);
+    deadline_class_open(&parcels->later, settlements->flow->loop, LATER_MS);
 }
 
 /* Their settlements are in the journal. */
 void parcels_close(struct settlements *settlements)
 {
+    struct settlement_parcels *parcels = &settlements->parcels;
     struct map_entry *any;
+    struct list *first;
 
-    while ((any = map_any(&settlements->parcels)))
-        must_free(unpack(container_of(any, struct parcel, by_user)));
-    map_done(&settlements->parcels);
-    deadline_class_close(&settlements->later);
-    deadline_class_close(&settlements->soon);
+    while ((first = list_first(&parcels->due)))
+        drop(container_of(first, struct parcel, link));
+    while ((any = map_any(&parcels->by_user)))
+        drop(container_of(any, struct parcel, by_user));
+    map_done(&parcels->by_user);
+    deadline_class_close(&parcels->later);
+    deadline_class_close(&parcels->soon);
 }
 
-/* What is asked for by itself is in a parcel that nobody finds. */
 void parcel_join(struct settlement *s, enum settle_when when)
 {
-    struct settlements *settlements = s->settlements;
-    struct parcel *parcel;
-    struct batch *alone;
+    struct settlement_parcels *parcels = &s->settlements->parcels;
+    struct parcel *parcel = s->alone ? make(s->settlements) : find_or_make(s);
 
-    s->at = AT_CHARGE;
-    if (s->alone) {
-        alone = batch_new(settlements, AT_CHARGE);
-        batch_add(alone, s);
-        round_charge(alone, when);
-        return;
-    }
-    parcel = find_or_make(s);
-    batch_add(parcel->batch, s);
-    settlements->in_parcels++;
-    if (when == SETTLE_NOW || parcel->batch->count == SETTLE_BATCH_MAX)
-        leave(parcel, when);
-    else if (when < parcel->when || !deadline_is_set(&parcel->due)) {
+    if (when == SETTLE_LATER && s->settlements->flow->draining)
+        when = SETTLE_SOON;
+    add(parcel, s);
+    if (when == SETTLE_NOW || (is_full(parcel) && !round_is_troubled(s->settlements) &&
+                               round_has_room(s->settlements, s->at)))
+        send(parcel);
+    else if (is_full(parcel) || s->alone)
+        be_due(parcel);
+    else if (!list_is_linked(&parcel->link) &&
+             (when < parcel->when || !deadline_is_set(&parcel->early))) {
         parcel->when = when;
-        deadline_join(when == SETTLE_SOON ? &settlements->soon : &settlements->later, &parcel->due);
+        deadline_join(when == SETTLE_SOON ? &parcels->soon : &parcels->later, &parcel->early);
     }
+}
+
+bool parcels_send_next(struct settlements *settlements)
+{
+    struct list *first = list_first(&settlements->parcels.due);
+
+    if (!first || !round_has_room(settlements, AT_CHARGE) ||
+        !round_has_room(settlements, AT_FORGET))
+        return false;
+    send(container_of(first, struct parcel, link));
+    return true;
+}
+
+void settlements_drain(struct settlements *settlements)
+{
+    map_each(&settlements->parcels.by_user, visit_drained, NULL);
 }
 
 void settlements_hurry(struct settlements *settlements, struct span user)
 {
-    struct map_entry *found = map_find(&settlements->parcels, user);
+    struct map_entry *found = map_find(&settlements->parcels.by_user, user);
 
     if (found && !round_is_troubled(settlements))
-        leave(container_of(found, struct parcel, by_user), SETTLE_NOW);
+        send(container_of(found, struct parcel, by_user));
 }
 
 bool settlements_are_behind(const struct settlements *settlements)
 {
-    return settlements->count - settlements->in_parcels > BEHIND_COUNT;
+    return settlements->count - settlements->parcels.early_count >= settlements->behind_count;
+}
+
+void parcels_charge_again(struct settlements *settlements)
+{
+    struct list batches;
+
+    list_init(&batches);
+    LIST_EACH (node, &settlements->parcels.due)
+        move_forget(container_of(node, struct parcel, link), &batches);
+    map_each(&settlements->parcels.by_user, visit_early, &batches);
+    LIST_EACH (node, &batches) {
+        struct batch *batch = container_of(node, struct batch, link);
+        list_remove(&batch->link);
+        for (size_t i = 0; i < batch->count; i++)
+            settlement_charge_again(batch->items[i]);
+        must_free(batch);
+    }
+}
+
+static struct parcel *make(struct settlements *settlements)
+{
+    struct parcel *parcel = must_alloc(sizeof(*parcel));
+
+    parcel->settlements = settlements;
+    parcel->when = SETTLE_LATER;
+    list_init(&parcel->link);
+    turn_init(&parcel->turn, on_parcel_turn);
+    deadline_init(&parcel->early, &parcel->turn);
+    return parcel;
 }
 
 static struct parcel *find_or_make(struct settlement *s)
 {
-    struct settlements *settlements = s->settlements;
+    struct settlement_parcels *parcels = &s->settlements->parcels;
     struct span user = span_of(s->record.user);
-    struct map_entry *found = map_find(&settlements->parcels, user);
+    struct map_entry *found = map_find(&parcels->by_user, user);
     struct parcel *parcel = found ? container_of(found, struct parcel, by_user) : NULL;
+    const struct batch *part = parcel ? *part_for(parcel, s) : NULL;
 
-    if (parcel && batch_takes(parcel->batch, s))
+    if (parcel && (!part || batch_takes(part, s)))
         return parcel;
     if (parcel)
-        leave(parcel, SETTLE_SOON);
-    parcel = must_alloc(sizeof(*parcel));
-    parcel->batch = batch_new(settlements, AT_CHARGE);
-    parcel->when = SETTLE_LATER;
-    turn_init(&parcel->turn, on_parcel_turn);
-    deadline_init(&parcel->due, &parcel->turn);
-    map_insert(&settlements->parcels, &parcel->by_user, user);
+        be_due(parcel);
+    if (parcel)
+        close_for_more(parcel);
+    parcel = make(s->settlements);
+    span_text(user, parcel->user, sizeof(parcel->user));
+    map_insert(&parcels->by_user, &parcel->by_user, span_of(parcel->user));
     return parcel;
+}
+
+static struct batch **part_for(struct parcel *parcel, const struct settlement *s)
+{
+    assert(s->at != AT_BOOK);
+    return s->at == AT_CHARGE ? &parcel->charge : &parcel->forget;
+}
+
+static void add(struct parcel *parcel, struct settlement *s)
+{
+    struct batch **part = part_for(parcel, s);
+
+    if (!*part)
+        *part = batch_new(parcel->settlements, s->at);
+    batch_add(*part, s);
+    if (!list_is_linked(&parcel->link))
+        parcel->settlements->parcels.early_count++;
+}
+
+static bool is_full(const struct parcel *parcel)
+{
+    return (parcel->charge && parcel->charge->count == SETTLE_BATCH_MAX) ||
+           (parcel->forget && parcel->forget->count == SETTLE_BATCH_MAX);
+}
+
+static size_t size_of(const struct parcel *parcel)
+{
+    return (parcel->charge ? parcel->charge->count : 0) +
+           (parcel->forget ? parcel->forget->count : 0);
 }
 
 static void on_parcel_turn(struct turn *turn)
 {
     struct parcel *parcel = container_of(turn, struct parcel, turn);
 
-    if (parcel->due.passed)
-        leave(parcel, SETTLE_SOON);
+    if (parcel->early.passed)
+        be_due(parcel);
 }
 
-static void leave(struct parcel *parcel, enum settle_when when)
+static void close_for_more(struct parcel *parcel)
 {
-    round_charge(unpack(parcel), when);
+    if (parcel->user[0])
+        map_remove(&parcel->settlements->parcels.by_user, &parcel->by_user);
+    parcel->user[0] = '\0';
 }
 
-static struct batch *unpack(struct parcel *parcel)
+static void be_due(struct parcel *parcel)
 {
-    struct batch *batch = parcel->batch;
+    struct settlement_parcels *parcels = &parcel->settlements->parcels;
 
-    map_remove(&batch->settlements->parcels, &parcel->by_user);
-    batch->settlements->in_parcels -= batch->count;
-    deadline_leave(&parcel->due);
+    if (is_full(parcel))
+        close_for_more(parcel);
+    if (list_is_linked(&parcel->link))
+        return;
+    deadline_leave(&parcel->early);
+    list_append(&parcels->due, &parcel->link);
+    parcels->due_count++;
+    parcels->early_count -= size_of(parcel);
+    round_arm(parcel->settlements);
+}
+
+static void send(struct parcel *parcel)
+{
+    struct batch *charge = parcel->charge, *forget = parcel->forget;
+
+    take_apart(parcel);
+    if (charge)
+        round_ask(charge);
+    if (forget)
+        round_ask(forget);
+}
+
+static void take_apart(struct parcel *parcel)
+{
+    struct settlement_parcels *parcels = &parcel->settlements->parcels;
+
+    close_for_more(parcel);
+    if (list_is_linked(&parcel->link))
+        parcels->due_count--;
+    else
+        parcels->early_count -= size_of(parcel);
+    list_remove(&parcel->link);
+    deadline_leave(&parcel->early);
     turn_cancel(&parcel->turn);
     must_free(parcel);
-    return batch;
+}
+
+static void drop(struct parcel *parcel)
+{
+    struct batch *charge = parcel->charge, *forget = parcel->forget;
+
+    take_apart(parcel);
+    must_free(charge);
+    must_free(forget);
+}
+
+static void visit_drained(struct map_entry *entry, void *context)
+{
+    (void)context;
+    be_due(container_of(entry, struct parcel, by_user));
+}
+
+static void visit_early(struct map_entry *entry, void *context)
+{
+    struct parcel *parcel = container_of(entry, struct parcel, by_user);
+
+    if (!list_is_linked(&parcel->link))
+        move_forget(parcel, context);
+}
+
+static void move_forget(struct parcel *parcel, struct list *ret_batches)
+{
+    struct batch *forget = parcel->forget;
+
+    if (!forget)
+        return;
+    list_append(ret_batches, &forget->link);
+    if (!list_is_linked(&parcel->link))
+        parcel->settlements->parcels.early_count -= forget->count;
+    parcel->forget = NULL;
+    if (!parcel->charge)
+        take_apart(parcel);
 }

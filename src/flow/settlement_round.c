@@ -5,25 +5,25 @@
 
 #include <assert.h>
 
-/* ASKED, BATCHES: at once, well within what Redis answers in time. */
+/* Of what waits, each round asks one call, and one more for so many calls that wait. CALLS_MAX of a kind are open at most:
+ * well within what Redis answers in time. */
 enum {
-    ASKED_MAX = 1024,
-    BATCHES_MAX = 16,
+    PART = 64,
+    CALLS_MAX = 16,
+    LONELY_ROUNDS = 16, /* so long what is to be booked waits for company */
     FAILURES_MAX = 16,
     PAUSE_FIRST_MS = 50,
     PAUSE_LAST_MS = 2000
 };
 
 static void on_round_turn(struct turn *turn);
-static void arm(struct settlements *settlements);
-static bool anything_waits(const struct settlement_round *round);
+static bool anything_waits(const struct settlements *settlements);
 static bool has_id(const struct batch *batch, const struct settlement *s);
-static void charge_some(struct settlements *settlements);
-static void book_some(struct settlements *settlements);
-static void forget_some(struct settlements *settlements);
-static struct batch *gather(struct settlements *settlements, struct list *list,
-                            enum settlement_at at);
-static void ask(struct batch *batch);
+static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b);
+static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b);
+static void ask_some(struct settlements *settlements);
+static size_t calls_to_book(const struct settlement_round *round);
+static bool book_next(struct settlements *settlements);
 static void ask_charge(struct batch *batch);
 static void ask_book(struct batch *batch);
 static void ask_forget(struct batch *batch);
@@ -36,21 +36,20 @@ static void answered(struct settlements *settlements, enum store_end end);
 
 static const struct {
     size_t most;
+    bool (*go_together)(const struct settlement_record *a, const struct settlement_record *b);
     void (*ask)(struct batch *batch);
     void (*got)(struct batch *batch);
-} kinds[] = {
-    [AT_CHARGE] = {SETTLE_BATCH_MAX, ask_charge, got_charge},
-    [AT_BOOK] = {BOOK_BATCH_MAX, ask_book, got_book},
-    [AT_FORGET] = {SETTLE_BATCH_MAX, ask_forget, got_forget},
+} kinds[SETTLEMENT_AT_COUNT] = {
+    [AT_CHARGE] = {SETTLE_BATCH_MAX, settlements_go_together, ask_charge, got_charge},
+    [AT_BOOK] = {BOOK_BATCH_MAX, are_of_a_day, ask_book, got_book},
+    [AT_FORGET] = {SETTLE_BATCH_MAX, are_of_a_user, ask_forget, got_forget},
 };
 
 void round_open(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    list_init(&round->ready);
     list_init(&round->to_book);
-    list_init(&round->to_forget);
     list_init(&round->asking);
     turn_init(&round->turn, on_round_turn);
     deadline_class_open(&round->rounds, settlements->flow->loop, ROUND_MS);
@@ -61,7 +60,6 @@ void round_close(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    list_take_all(&round->asking, &round->ready);
     LIST_EACH (node, &round->asking) {
         struct batch *batch = container_of(node, struct batch, link);
         turn_cancel(&batch->turn);
@@ -73,27 +71,42 @@ void round_close(struct settlements *settlements)
     turn_cancel(&round->turn);
 }
 
-void round_join(struct settlement *s)
+void round_book(struct settlement *s)
 {
     struct settlement_round *round = &s->settlements->round;
 
-    assert(s->at != AT_CHARGE);
-    list_append(s->at == AT_BOOK ? &round->to_book : &round->to_forget, &s->gather);
-    arm(s->settlements);
+    s->at = AT_BOOK;
+    list_append(&round->to_book, &s->gather);
+    round->to_book_count++;
+    round_arm(s->settlements);
 }
 
-void round_charge(struct batch *batch, enum settle_when when)
+void round_arm(struct settlements *settlements)
 {
-    struct settlements *settlements = batch->settlements;
+    struct settlement_round *round = &settlements->round;
 
-    list_append(&settlements->round.ready, &batch->link);
-    if (when == SETTLE_NOW) {
-        ask(batch);
+    if (!anything_waits(settlements) || deadline_is_set(&round->due) || round->due.passed)
         return;
-    }
-    if (!round_is_troubled(settlements))
-        charge_some(settlements);
-    arm(settlements);
+    if (round->failed)
+        deadline_join_in(&settlements->flow->pauses, &round->due,
+                         PAUSE_FIRST_MS + backoff_ms(round->failures, PAUSE_FIRST_MS, PAUSE_LAST_MS,
+                                                     settlements->flow->random()));
+    else
+        deadline_join(&round->rounds, &round->due);
+}
+
+void round_ask(struct batch *batch)
+{
+    struct settlement_round *round = &batch->settlements->round;
+
+    list_append(&round->asking, &batch->link);
+    round->open[batch->at]++;
+    kinds[batch->at].ask(batch);
+}
+
+bool round_has_room(const struct settlements *settlements, enum settlement_at at)
+{
+    return settlements->round.open[at] < CALLS_MAX;
 }
 
 void round_resume(struct settlements *settlements)
@@ -103,7 +116,13 @@ void round_resume(struct settlements *settlements)
     round->failures = 0;
     round->failed = false;
     deadline_leave(&round->due);
-    arm(settlements);
+    LIST_EACH (node, &round->to_book) {
+        list_remove(node);
+        settlement_charge_again(container_of(node, struct settlement, gather));
+    }
+    round->to_book_count = 0;
+    parcels_charge_again(settlements);
+    round_arm(settlements);
 }
 
 bool round_is_troubled(const struct settlements *settlements)
@@ -130,15 +149,17 @@ bool batch_takes(const struct batch *batch, const struct settlement *s)
         return true;
     if (batch->count == kinds[batch->at].most || first->alone || s->alone || has_id(batch, s))
         return false;
-    switch (batch->at) {
-    case AT_CHARGE:
-        return settlements_go_together(&first->record, &s->record);
-    case AT_BOOK:
-        return strcmp(first->record.day, s->record.day) == 0;
-    case AT_FORGET:
-        break;
-    }
-    return strcmp(first->record.user, s->record.user) == 0;
+    return kinds[batch->at].go_together(&first->record, &s->record);
+}
+
+static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b)
+{
+    return strcmp(a->day, b->day) == 0;
+}
+
+static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b)
+{
+    return strcmp(a->user, b->user) == 0;
 }
 
 /* Two know what one request cost; the scripts take an id once in a call. */
@@ -156,24 +177,9 @@ void batch_add(struct batch *batch, struct settlement *s)
     batch->items[batch->count++] = s;
 }
 
-static void arm(struct settlements *settlements)
+static bool anything_waits(const struct settlements *settlements)
 {
-    struct settlement_round *round = &settlements->round;
-
-    if (!anything_waits(round) || deadline_is_set(&round->due) || round->due.passed)
-        return;
-    if (round->failed)
-        deadline_join_in(&settlements->flow->pauses, &round->due,
-                         PAUSE_FIRST_MS + backoff_ms(round->failures, PAUSE_FIRST_MS, PAUSE_LAST_MS,
-                                                     settlements->flow->random()));
-    else
-        deadline_join(&round->rounds, &round->due);
-}
-
-static bool anything_waits(const struct settlement_round *round)
-{
-    return !list_is_empty(&round->ready) || !list_is_empty(&round->to_book) ||
-           !list_is_empty(&round->to_forget);
+    return settlements->parcels.due_count > 0 || settlements->round.to_book_count > 0;
 }
 
 static void on_round_turn(struct turn *turn)
@@ -186,65 +192,52 @@ static void on_round_turn(struct turn *turn)
                       : round->failures < FAILURES_MAX ? round->failures + 1
                                                        : FAILURES_MAX;
     round->failed = false;
-    charge_some(settlements);
-    book_some(settlements);
-    forget_some(settlements);
+    ask_some(settlements);
+    round_arm(settlements);
 }
 
-/* What is left waits for an answer. */
-static void charge_some(struct settlements *settlements)
+static void ask_some(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
-    struct list *first;
+    size_t calls = 1 + (settlements->parcels.due_count + calls_to_book(round)) / PART;
+    bool (*const next[])(struct settlements *) = {parcels_send_next, book_next};
 
-    while (round->asked < ASKED_MAX && (first = list_first(&round->ready)))
-        ask(container_of(first, struct batch, link));
+    round->lonely_rounds = round->to_book_count ? round->lonely_rounds + 1 : 0;
+    for (size_t idle = 0; calls > 0 && idle < sizeof(next) / sizeof(*next);) {
+        bool some = next[round->books_are_next](settlements);
+        round->books_are_next = !round->books_are_next;
+        idle = some ? 0 : idle + 1;
+        calls -= some;
+    }
 }
 
-static void book_some(struct settlements *settlements)
+static size_t calls_to_book(const struct settlement_round *round)
+{
+    size_t full = round->to_book_count / BOOK_BATCH_MAX;
+
+    return full > 0 || round->lonely_rounds < LONELY_ROUNDS ? full : 1;
+}
+
+/* The first and those behind it that go with it. */
+static bool book_next(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
+    struct batch *batch;
 
-    while (round->book_count < BATCHES_MAX && !list_is_empty(&round->to_book))
-        ask(gather(settlements, &round->to_book, AT_BOOK));
-}
-
-static void forget_some(struct settlements *settlements)
-{
-    struct settlement_round *round = &settlements->round;
-
-    while (round->asked < ASKED_MAX && !list_is_empty(&round->to_forget))
-        ask(gather(settlements, &round->to_forget, AT_FORGET));
-}
-
-/* The first and those behind it that go with it: of one user they came together. */
-static struct batch *gather(struct settlements *settlements, struct list *list,
-                            enum settlement_at at)
-{
-    struct batch *batch = batch_new(settlements, at);
-
-    LIST_EACH (node, list) {
+    if (calls_to_book(round) == 0 || !round_has_room(settlements, AT_BOOK))
+        return false;
+    batch = batch_new(settlements, AT_BOOK);
+    LIST_EACH (node, &round->to_book) {
         struct settlement *s = container_of(node, struct settlement, gather);
         if (!batch_takes(batch, s))
             break;
         list_remove(&s->gather);
         batch_add(batch, s);
     }
-    list_append(&settlements->round.asking, &batch->link);
-    return batch;
-}
-
-static void ask(struct batch *batch)
-{
-    struct settlement_round *round = &batch->settlements->round;
-
-    list_remove(&batch->link);
-    list_append(&round->asking, &batch->link);
-    if (batch->at == AT_BOOK)
-        round->book_count++;
-    else
-        round->asked += batch->count;
-    kinds[batch->at].ask(batch);
+    round->to_book_count -= batch->count;
+    round->lonely_rounds = 0;
+    round_ask(batch);
+    return true;
 }
 
 static void ask_charge(struct batch *batch)
@@ -283,10 +276,7 @@ static void on_batch_turn(struct turn *turn)
     struct settlement_round *round = &batch->settlements->round;
 
     list_remove(&batch->link);
-    if (batch->at == AT_BOOK)
-        round->book_count--;
-    else
-        round->asked -= batch->count;
+    round->open[batch->at]--;
     kinds[batch->at].got(batch);
     must_free(batch);
 }
@@ -304,7 +294,7 @@ static void got_charge(struct batch *batch)
         else
             settlement_charged(batch->items[i], settle->call.end, &settle->items[i]);
     if (again)
-        ask(again);
+        round_ask(again);
 }
 
 /* In the same way. */
@@ -320,7 +310,7 @@ static void got_book(struct batch *batch)
         else
             settlement_booked(batch->items[i], book->call.end);
     if (again)
-        ask(again);
+        round_ask(again);
 }
 
 static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i)
@@ -345,9 +335,7 @@ static void answered(struct settlements *settlements, enum store_end end)
     struct settlement_round *round = &settlements->round;
 
     round->failed = end == STORE_DOWN || end == STORE_UNKNOWN;
-    if (end == STORE_OK && !anything_waits(round) && list_is_empty(&round->asking))
+    if (end == STORE_OK && !anything_waits(settlements) && list_is_empty(&round->asking))
         round->failures = 0; /* no round would come to say so */
-    if (!round_is_troubled(settlements))
-        charge_some(settlements);
-    arm(settlements);
+    round_arm(settlements);
 }

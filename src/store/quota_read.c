@@ -3,9 +3,7 @@
 
 #include "store/quota_parts.h"
 
-enum {
-    UNBOOKED_MS = 5000
-}; /* what is settled is booked within two rounds, if anybody is there to do it */
+enum { UNBOOKED_MS = 5000 }; /* what is settled is booked within some rounds, if anybody is there */
 
 static const char *const statuses[] = {"", "active", "disabled"};
 

@@ -74,6 +74,10 @@
     ROW(busy_user_turns_to_smaller_ones, 1, NULL) \
     ROW(busy_user_with_few_slots, 1, NULL) \
     ROW(busy_user_with_few_slots_goes_elsewhere, 2, NULL) \
+    ROW(busy_user_sends_many_at_once, 1, NULL) \
+    ROW(busy_user_leaves_while_waiting, 1, NULL) \
+    ROW(busy_while_redis_is_behind, 1, NULL) \
+    ROW(busy_instance_drains, 1, NULL) \
     ROW(outbox_of_the_dead_after_a_lost_answer, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \
     ROW(drained_stream, 1, NULL) \
@@ -94,6 +98,7 @@
     ROW(cut_while_looking_up, 2, NULL) \
     ROW(nobody_tells_on_the_shared_key, 1, NULL) \
     ROW(redis_forgets_its_last_second, 1, NULL) \
+    ROW(redis_forgets_what_is_booked, 1, NULL) \
     ROW(journal_outlives_the_instance, 1, arrange_journal)
 
 /* Only told as they are: who never pauses for so long is estimated when something else goes wrong, too (decision 015). */

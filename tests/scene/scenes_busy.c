@@ -1,4 +1,5 @@
 /* Scenes of users who send many requests a second, and of the holds that are taken ahead for them. */
+#include "scene/busy.h"
 #include "scene/money.h"
 #include "scene/scenes.h"
 #include "scene/vocabulary.h"
@@ -6,16 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UNTIL_BUSY = 8, MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000, SLOTS = 16, FEW_TOKENS = 100 };
+enum { MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000, SLOTS = 16, FEW_TOKENS = 100 };
 
-static struct person *busy(struct world *w, const char *id, const char *tier);
 static struct person *busy_in_all_slots(struct world *w);
-static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance);
 static void stays_busy(struct world *w, const struct person *person, unsigned instance);
 static void ada_may_have(struct world *w, const char *field, const char *value);
 static uint64_t until_midnight_ms(const struct world *w);
-static long long held_ahead(struct world *w, const struct person *person);
-static int64_t used_ahead(struct world *w);
 
 /* Each of the later ones has its hold before it comes; what nobody used is given back. */
 void busy_user(struct world *w)
@@ -394,7 +391,7 @@ static uint64_t until_midnight_ms(const struct world *w)
 }
 
 /* Through so many that the next ones are expected. */
-static struct person *busy(struct world *w, const char *id, const char *tier)
+struct person *busy(struct world *w, const char *id, const char *tier)
 {
     struct person *person = a_user_of(w, id, tier);
 
@@ -404,7 +401,7 @@ static struct person *busy(struct world *w, const char *id, const char *tier)
     return person;
 }
 
-static struct asker *sends_one(struct world *w, const struct person *person, unsigned instance)
+struct asker *sends_one(struct world *w, const struct person *person, unsigned instance)
 {
     struct asker *asker =
         client_sends(w, (struct asking){.token = person->token, .instance = instance});
@@ -436,7 +433,7 @@ static void stays_busy(struct world *w, const struct person *person, unsigned in
 }
 
 /* Holds that no running request has: called while none runs. */
-static long long held_ahead(struct world *w, const struct person *person)
+long long held_ahead(struct world *w, const struct person *person)
 {
     char text[1024], key[STORE_KEY_MAX];
 
@@ -445,7 +442,7 @@ static long long held_ahead(struct world *w, const struct person *person)
     return strtoll(text, NULL, 10);
 }
 
-static int64_t used_ahead(struct world *w)
+int64_t used_ahead(struct world *w)
 {
     return measured(w, MEASURE_HOLDS_AHEAD, AHEAD_USED, 0);
 }

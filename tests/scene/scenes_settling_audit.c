@@ -200,6 +200,33 @@ void redis_forgets_its_last_second(struct world *w)
     is_booked_as(w, late, COST_FROM_USAGE);
 }
 
+/* Booked, so it only waits to be forgotten, and no question about it is open when the link goes. */
+void redis_forgets_what_is_booked(struct world *w)
+{
+    struct person *ada = a_user(w, "ada");
+    struct asker *late;
+    char text[1024];
+
+    a_key(w, ada, (struct key_story){0});
+    client_sends(w, (struct asking){.token = ada->token});
+    everything_runs(w, 10000);
+    PLAINLY(w) LOOK(w, text, "EVAL", ON_DISK, "0");
+    late = client_sends(w, (struct asking){.token = ada->token});
+    everything_runs(w, LATER_MS / 2);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, booked(w, late).times, 1);
+        EXPECT_NUMBER(w, w->instances[0].flow.settlements.count, 1);
+    }
+    redis_is_there(w, false);
+    everything_runs(w, LATER_MS / 4);
+    PLAINLY(w) LOOK(w, text, "EVAL", AS_ON_DISK, "0");
+    redis_is_there(w, true);
+    everything_runs(w, 2000);
+    is_booked_as(w, late, COST_FROM_USAGE);
+    PLAINLY(w) EXPECT_NUMBER(w, w->instances[0].flow.settlements.count, 0);
+}
+
 static size_t holds_of(struct world *w, const struct person *person)
 {
     char text[1024];
