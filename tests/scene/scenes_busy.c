@@ -7,11 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000, SLOTS = 16, FEW_TOKENS = 100 };
+enum { MORE = 6, IDLE_MS = 1500, DAY_MS = 86400000, FEW_TOKENS = 100 };
 
-static struct person *busy_in_all_slots(struct world *w);
 static void stays_busy(struct world *w, const struct person *person, unsigned instance);
-static void ada_may_have(struct world *w, const char *field, const char *value);
 static uint64_t until_midnight_ms(const struct world *w);
 
 /* Each of the later ones has its hold before it comes; what nobody used is given back. */
@@ -125,24 +123,6 @@ void busy_at_midnight(struct world *w)
     }
 }
 
-/* What is held ahead is never in the way of the user's own requests on the same instance, and never much on another. */
-void busy_near_a_limit(struct world *w)
-{
-    enum { TOKENS = 100 };
-    struct person *ada = a_user_of(w, "ada", "Small");
-    unsigned fine = 0;
-
-    ada->afterwards = 0;
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < 60; i++) {
-        struct asker *asker = client_sends(
-            w, (struct asking){.token = ada->token, .instance = i % 2, .max_tokens = TOKENS});
-        everything_runs(w, 3);
-        fine += status_of(asker) == 200;
-    }
-    PLAINLY(w) EXPECT_NUMBER(w, fine, 60);
-}
-
 /* Redis is away for longer than giving back is tried: holds that no request used cost nothing, however busy she stays. */
 void busy_while_redis_is_away(struct world *w)
 {
@@ -182,100 +162,6 @@ void busy_instance_dies_after_a_renewal(struct world *w)
     everything_runs(w, 150000);
 }
 
-/* What her own instance has ahead for smaller requests is not in the way of a larger one. */
-void busy_user_sends_a_larger_one(struct world *w)
-{
-    struct person *ada = busy_in_all_slots(w);
-    struct asker *larger =
-        client_sends(w, (struct asking){.token = ada->token, .max_tokens = 2 * FEW_TOKENS});
-
-    everything_runs(w, 5);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    PLAINLY(w) EXPECT_NUMBER(w, status_of(larger), 200);
-}
-
-/* Nor is it while more of it is being asked for. */
-void busy_user_sends_another_meanwhile(struct world *w)
-{
-    struct person *ada = busy_in_all_slots(w);
-    struct asker *other = client_sends(
-        w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .stream = true});
-
-    client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
-    everything_runs(w, 5);
-    PLAINLY(w) EXPECT(w, w->instances[0].flow.exchange_count <= SLOTS);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    PLAINLY(w) EXPECT_NUMBER(w, status_of(other), 200);
-}
-
-/* Nor does it shorten an answer near the end of her budget. */
-void busy_user_asks_for_what_is_left(struct world *w)
-{
-    struct person *ada = a_user_of(w, "ada", "Standard");
-    struct asker *larger;
-
-    ada_may_have(w, "o_limit_nano_usd", "2700000");
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < UNTIL_BUSY; i++) {
-        client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
-        everything_runs(w, 5);
-    }
-    PLAINLY(w) EXPECT(w, held_ahead(w, ada) >= 2);
-    larger = client_sends(w, (struct asking){.token = ada->token, .max_tokens = 4000});
-    everything_runs(w, 100);
-    PLAINLY(w)
-    {
-        EXPECT_NUMBER(w, status_of(larger), 200);
-        EXPECT(w, span_contains(buffer_view(&w->asks.rows[w->asks.count - 1].body),
-                                SPAN("\"max_tokens\":4000")));
-    }
-}
-
-/* A small request holds what it may cost, not what a large one before it might have cost. */
-void busy_user_turns_to_smaller_ones(struct world *w)
-{
-    enum { STREAMS = 8 };
-    struct person *ada = a_user_of(w, "ada", "Standard");
-    struct asker *other;
-    char text[1024];
-
-    ada_may_have(w, "o_limit_nano_usd", "200000000");
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < UNTIL_BUSY; i++)
-        sends_one(w, ada, 0);
-    upstream_holds_after(w, 1);
-    for (unsigned i = 0; i < STREAMS; i++) {
-        client_sends(
-            w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS, .stream = true});
-        everything_runs(w, 5);
-    }
-    everything_runs(w, IDLE_MS);
-    PLAINLY(w)
-    {
-        EXPECT_NUMBER(w, held_ahead(w, ada), STREAMS);
-        LOOK(w, text, "EVAL",
-             "local sum, all = 0, redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
-             "if string.find(all[i], '^held|') then sum = sum + all[i + 1] end end "
-             "return string.format('%d', sum)",
-             "1", "kt:{u:ada}:account");
-        EXPECT(w, strtoll(text, NULL, 10) < STREAMS * 200000);
-        world_says(w, "held %s", text);
-    }
-    other = client_sends(
-        w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .max_tokens = 15000});
-    everything_runs(w, 5);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    PLAINLY(w)
-    {
-        EXPECT_NUMBER(w, status_of(other), 200);
-        EXPECT(w, span_contains(buffer_view(&w->asks.rows[w->asks.count - 1].body),
-                                SPAN("\"max_tokens\":15000")));
-    }
-}
-
 /* ... and an estimate is no more than that. */
 void busy_user_is_estimated(struct world *w)
 {
@@ -297,45 +183,6 @@ void busy_user_is_estimated(struct world *w)
     }
 }
 
-/* Where no hold is ever granted ahead, a request is one admission, as it is for everybody. */
-void busy_user_with_few_slots(struct world *w)
-{
-    enum { REQUESTS = 60 };
-    struct person *ada = a_user_of(w, "ada", "Standard");
-    unsigned admissions = 0;
-
-    ada_may_have(w, "o_max_concurrent", "4");
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < REQUESTS; i++)
-        sends_one(w, ada, 0);
-    for (size_t i = 0; w->notes && i < w->wait_count; i++)
-        admissions += strstr(w->notes[i].label, "redis admit") != NULL;
-    PLAINLY(w)
-    {
-        EXPECT_NUMBER(w, measured(w, MEASURE_HOLDS_AHEAD, AHEAD_TAKEN, 0), 0);
-        EXPECT(w, admissions < REQUESTS + REQUESTS / 4);
-    }
-}
-
-/* Nor do her settlements wait for company: she is near a limit, and has nothing ahead. */
-void busy_user_with_few_slots_goes_elsewhere(struct world *w)
-{
-    struct person *ada = a_user_of(w, "ada", "Standard");
-    struct asker *last = NULL;
-
-    ada_may_have(w, "o_max_concurrent", "3");
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < UNTIL_BUSY + MORE; i++)
-        sends_one(w, ada, 0);
-    upstream_holds_after(w, 1);
-    for (unsigned i = 0; i < 3; i++)
-        last = client_sends(w, (struct asking){.token = ada->token, .stream = true, .instance = 1});
-    everything_runs(w, 5);
-    upstream_holds_after(w, SIZE_MAX);
-    everything_runs(w, 100);
-    PLAINLY(w) EXPECT_NUMBER(w, status_of(last), 200);
-}
-
 /* An answer that was lost is no reason to leave the outbox of a dead instance for ever: nothing else ends here later. */
 void outbox_of_the_dead_after_a_lost_answer(struct world *w)
 {
@@ -350,39 +197,6 @@ void outbox_of_the_dead_after_a_lost_answer(struct world *w)
     sends_one(w, ada, 0);
     everything_runs(w, 180000);
     PLAINLY(w) EXPECT_NUMBER(w, booked(w, dead).times, 1);
-}
-
-/* Every slot is in use or held ahead, for requests of FEW_TOKENS. */
-static struct person *busy_in_all_slots(struct world *w)
-{
-    struct person *ada = a_user_of(w, "ada", "Standard");
-
-    ada_may_have(w, "o_max_concurrent", "16");
-    a_key(w, ada, (struct key_story){0});
-    for (unsigned i = 0; i < UNTIL_BUSY; i++) {
-        client_sends(w, (struct asking){.token = ada->token, .max_tokens = FEW_TOKENS});
-        everything_runs(w, 5);
-    }
-    upstream_holds_after(w, 1);
-    for (unsigned i = 0; i < SLOTS && held_ahead(w, ada) < SLOTS; i++) {
-        client_sends(
-            w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .stream = true});
-        everything_runs(w, 5);
-    }
-    PLAINLY(w)
-    {
-        EXPECT_NUMBER(w, held_ahead(w, ada), SLOTS);
-        EXPECT(w, w->instances[0].flow.exchange_count < SLOTS);
-    }
-    return ada;
-}
-
-static void ada_may_have(struct world *w, const char *field, const char *value)
-{
-    char text[1024];
-
-    LOOK(w, text, "HSET", "kt:u:{u:ada}", field, value);
-    pump_changes(w);
 }
 
 static uint64_t until_midnight_ms(const struct world *w)
