@@ -1,5 +1,5 @@
-/* How holds ahead are taken: for one user after the other, for those who have none left before all others, and for nobody while
- * settlements are behind. */
+/* How holds ahead are taken: for one user after the other, for who has hardly any left at once, and for nobody while settlements
+ * are behind. */
 #include "base/alloc.h"
 #include "flow/advance_way.h"
 #include "flow/flow.h"
@@ -75,6 +75,7 @@ bool advance_await(struct advances *advances, const struct admit_ask *ask,
     bool some_come = advance && (advance->asked_count > 0 || list_is_linked(&advance->wants));
 
     if (!some_come || advance->count > 0 || !advance_is_for(advance, ask) ||
+        settlements_are_troubled(&advances->flow->settlements) ||
         !store_is_up(advances->flow->store) || ask->hold_nano_usd > advance->amount_nano_usd ||
         ask->hold_nano_usd < advance->amount_nano_usd / 2)
         return false;
@@ -161,6 +162,8 @@ static void on_round_turn(struct turn *turn)
     bool is_behind = settlements_are_behind(&flow->settlements);
 
     deadline_leave(&round->due);
+    while (is_behind && settlements_are_troubled(&flow->settlements) && round->count > 0)
+        advance_leave(container_of(list_first(&round->wanting), struct advance, wants));
     for (size_t n = is_behind ? 0 : 1 + round->count / TAKE_ROUND_PART; n > 0 && round->count > 0;
          n--) {
         struct advance *first = container_of(list_first(&round->wanting), struct advance, wants);

@@ -61,7 +61,8 @@ static void look_idle(struct advance *advance)
     struct advances *advances = advance->advances;
 
     deadline_leave(&advance->due);
-    if (loop_now_ms(advances->flow->loop) - advance->used_ms >= ADVANCE_IDLE_MS)
+    if (loop_now_ms(advances->flow->loop) - advance->used_ms >= ADVANCE_IDLE_MS &&
+        list_is_empty(&advance->waiting))
         advance_leave(advance);
     else
         deadline_join(&advances->idles, &advance->due);

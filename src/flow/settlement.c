@@ -14,7 +14,6 @@ static struct settlement *begin(struct settlements *settlements,
                                 const struct settlement_record *record);
 static void on_settlement_turn(struct turn *turn);
 static void try_again(struct settlement *s, enum store_end end);
-static void keep_for_later(struct settlement *s);
 static void finished(struct settlement *s);
 static void replay_line(struct span line, void *context);
 
@@ -155,18 +154,12 @@ void settlement_forgotten(struct settlement *s, enum store_end end)
         try_again(s, end);
 }
 
-void settlement_charge_again(struct settlement *s)
-{
-    s->at = AT_CHARGE;
-    parcel_join(s, SETTLE_SOON);
-}
-
 /* From the charge on: a Redis that went away may have forgotten that, too. */
 static void try_again(struct settlement *s, enum store_end end)
 {
     struct flow *flow = s->settlements->flow;
 
-    keep_for_later(s);
+    settlement_keep(s);
     s->at = AT_CHARGE;
     s->alone = end == STORE_BROKEN;
     if (s->alone)
@@ -176,7 +169,7 @@ static void try_again(struct settlement *s, enum store_end end)
         parcel_join(s, SETTLE_SOON);
 }
 
-static void keep_for_later(struct settlement *s)
+void settlement_keep(struct settlement *s)
 {
     struct settlements *settlements = s->settlements;
     struct buffer line;

@@ -4,7 +4,7 @@
  *
  * The charge decides: whoever charges first has the figure, and what is to be booked stands in the user's account until it
  * is, so that somebody else books it should we die. Both scripts are idempotent by request id and asked until Redis took
- * them. When a try fails the settlement is written to the journal, so that it outlives this process; the next one on the
+ * them. When a try fails, what is under way is written to the journal, so that it outlives this process; the next one on the
  * same directory takes it up.
  *
  * What a user ended within SOON_MS (LATER_MS for who has many) is charged in one call, and so it is forgotten; the books take
@@ -13,13 +13,14 @@
  * neither a busy second nor what an outage left behind is in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
- * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage.
+ * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage; what was charged
+ * and is not finished is charged again as soon as the link is down.
  *
  * Owns      the settlements under way, the journal, and the lines of those acknowledged just now: at most
  *           SETTLED_KEPT_BYTES of them for SETTLED_KEPT_MS, and the same of the time before.
  * Runs on   the loop.
  * Fails     never for good; flow_is_idle waits for what is not yet journalled.
- * Source    design 5.1, 5.5; reliability D19; docs/decisions/013, 019;
+ * Source    design 5.1, 5.5; reliability D19; docs/decisions/013, 019, 021;
  *           redis.io/docs/latest/operate/oss_and_stack/management/persistence (everysec)
  */
 #ifndef KEYTURN_FLOW_SETTLEMENT_H
@@ -48,15 +49,15 @@ struct settled_lines {
     struct turn link;
 };
 
-/* What is to be asked, and what is asked. A failure makes what waits wait for the next round. */
+/* What is to be asked, and what is asked. After a failure the next round comes later and later. */
 enum settlement_at { AT_CHARGE, AT_BOOK, AT_FORGET, SETTLEMENT_AT_COUNT };
 struct settlement_round {
     struct list to_book; /* settlements */
     struct list asking;  /* batches */
     size_t to_book_count;
-    unsigned lonely_rounds;           /* something is to be booked, and less than a call takes */
-    bool books_are_next;              /* after them the parcels, in turn */
-    size_t open[SETTLEMENT_AT_COUNT]; /* calls */
+    unsigned lonely_rounds;            /* something is to be booked, and less than a call takes */
+    bool books_are_next;               /* after them the parcels, in turn */
+    size_t asked[SETTLEMENT_AT_COUNT]; /* settlements, those that were urgent not counted */
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;
@@ -66,7 +67,7 @@ struct settlement_round {
 
 /* What is to be charged or forgotten, by user. */
 struct settlement_parcels {
-    struct map by_user; /* those that still take more */
+    struct map by_user;
     struct list due;    /* the first leaves next */
     size_t due_count;   /* parcels */
     size_t early_count; /* settlements of those that are not due */
@@ -107,6 +108,8 @@ void settlements_hurry(struct settlements *settlements, struct span user);
 void settlements_drain(struct settlements *settlements);
 /* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */
 bool settlements_are_behind(const struct settlements *settlements);
+/* What was asked last failed: what waits is in the journal and asked again with growing pauses. */
+bool settlements_are_troubled(const struct settlements *settlements);
 /* How long the link to Redis has been up without a break. */
 uint64_t settlements_up_for_ms(const struct settlements *settlements);
 

@@ -75,6 +75,7 @@ static void on_link_turn(struct turn *turn)
         make_way(settled, now_ms);
     if (!store_is_up(settlements->flow->store)) {
         settled->down_ms = down_ms ? down_ms : now_ms;
+        round_charge_again(settlements);
         return;
     }
     settled->down_ms = 0;

@@ -1,5 +1,5 @@
 /* What one user's account is told at once: what is to be charged, and what is booked and to be forgotten. A parcel takes more
- * until it leaves, also while it waits for its round. */
+ * until all of it has left, also while it waits for its round. */
 #include "base/alloc.h"
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
@@ -13,25 +13,21 @@ struct parcel {
     struct turn turn;
     enum settle_when when;
     struct settlements *settlements; /* borrowed */
-    struct batch *charge, *forget;   /* NULL: none of that */
-    char user[USER_ID_MAX + 1];      /* "": not in by_user */
+    struct list charge, forget;      /* settlements */
+    size_t count;
+    char user[USER_ID_MAX + 1];
 };
 
-static struct parcel *make(struct settlements *settlements);
 static struct parcel *find_or_make(struct settlement *s);
-static struct batch **part_for(struct parcel *parcel, const struct settlement *s);
-static void add(struct parcel *parcel, struct settlement *s);
-static bool is_full(const struct parcel *parcel);
-static size_t size_of(const struct parcel *parcel);
+static struct list *part_for(struct parcel *parcel, const struct settlement *s);
 static void on_parcel_turn(struct turn *turn);
-static void close_for_more(struct parcel *parcel);
 static void be_due(struct parcel *parcel);
-static void send(struct parcel *parcel);
-static void take_apart(struct parcel *parcel);
-static void drop(struct parcel *parcel);
+static void send_all(struct parcel *parcel);
+static void ask_one(struct parcel *parcel, enum settlement_at at, bool is_urgent);
+static void free_if_empty(struct parcel *parcel);
+static void visit_closed(struct map_entry *entry, void *context);
 static void visit_drained(struct map_entry *entry, void *context);
-static void visit_early(struct map_entry *entry, void *context);
-static void move_forget(struct parcel *parcel, struct list *ret_batches);
+static void visit_doubted(struct map_entry *entry, void *context);
 
 void parcels_open(struct settlements *settlements, const uint64_t map_seed[2])
 {
@@ -47,13 +43,8 @@ void parcels_open(struct settlements *settlements, const uint64_t map_seed[2])
 void parcels_close(struct settlements *settlements)
 {
     struct settlement_parcels *parcels = &settlements->parcels;
-    struct map_entry *any;
-    struct list *first;
 
-    while ((first = list_first(&parcels->due)))
-        drop(container_of(first, struct parcel, link));
-    while ((any = map_any(&parcels->by_user)))
-        drop(container_of(any, struct parcel, by_user));
+    map_each(&parcels->by_user, visit_closed, NULL);
     map_done(&parcels->by_user);
     deadline_class_close(&parcels->later);
     deadline_class_close(&parcels->soon);
@@ -61,18 +52,24 @@ void parcels_close(struct settlements *settlements)
 
 void parcel_join(struct settlement *s, enum settle_when when)
 {
-    struct settlement_parcels *parcels = &s->settlements->parcels;
-    struct parcel *parcel = s->alone ? make(s->settlements) : find_or_make(s);
+    struct settlements *settlements = s->settlements;
+    struct settlement_parcels *parcels = &settlements->parcels;
+    struct parcel *parcel = find_or_make(s);
+    bool is_due = list_is_linked(&parcel->link),
+         is_troubled = settlements_are_troubled(settlements);
 
-    if (when == SETTLE_LATER && s->settlements->flow->draining)
+    if (is_troubled)
+        settlement_keep(s);
+    list_append(part_for(parcel, s), &s->gather);
+    parcel->count++;
+    parcels->early_count += !is_due;
+    if (when == SETTLE_LATER && settlements->flow->draining)
         when = SETTLE_SOON;
-    add(parcel, s);
-    if (when == SETTLE_NOW || (is_full(parcel) && !round_is_troubled(s->settlements) &&
-                               round_has_room(s->settlements, s->at)))
-        send(parcel);
-    else if (is_full(parcel) || s->alone)
+    if (when == SETTLE_NOW && !is_troubled)
+        send_all(parcel);
+    else if (when == SETTLE_NOW || s->alone || parcel->count >= SETTLE_BATCH_MAX)
         be_due(parcel);
-    else if (!list_is_linked(&parcel->link) &&
+    else if (!is_due && !parcel->early.passed &&
              (when < parcel->when || !deadline_is_set(&parcel->early))) {
         parcel->when = when;
         deadline_join(when == SETTLE_SOON ? &parcels->soon : &parcels->later, &parcel->early);
@@ -81,26 +78,33 @@ void parcel_join(struct settlement *s, enum settle_when when)
 
 bool parcels_send_next(struct settlements *settlements)
 {
-    struct list *first = list_first(&settlements->parcels.due);
+    struct settlement_parcels *parcels = &settlements->parcels;
+    struct list *first = list_first(&parcels->due);
+    struct parcel *parcel;
 
-    if (!first || !round_has_room(settlements, AT_CHARGE) ||
-        !round_has_room(settlements, AT_FORGET))
+    if (!first || !batches_have_room(settlements, AT_CHARGE) ||
+        !batches_have_room(settlements, AT_FORGET))
         return false;
-    send(container_of(first, struct parcel, link));
+    parcel = container_of(first, struct parcel, link);
+    list_remove(&parcel->link);
+    list_append(&parcels->due, &parcel->link); /* the rest of it, after all others */
+    ask_one(parcel, AT_CHARGE, false);
+    ask_one(parcel, AT_FORGET, false);
+    free_if_empty(parcel);
     return true;
-}
-
-void settlements_drain(struct settlements *settlements)
-{
-    map_each(&settlements->parcels.by_user, visit_drained, NULL);
 }
 
 void settlements_hurry(struct settlements *settlements, struct span user)
 {
     struct map_entry *found = map_find(&settlements->parcels.by_user, user);
 
-    if (found && !round_is_troubled(settlements))
-        send(container_of(found, struct parcel, by_user));
+    if (found && !settlements_are_troubled(settlements))
+        send_all(container_of(found, struct parcel, by_user));
+}
+
+void settlements_drain(struct settlements *settlements)
+{
+    map_each(&settlements->parcels.by_user, visit_drained, NULL);
 }
 
 bool settlements_are_behind(const struct settlements *settlements)
@@ -110,31 +114,7 @@ bool settlements_are_behind(const struct settlements *settlements)
 
 void parcels_charge_again(struct settlements *settlements)
 {
-    struct list batches;
-
-    list_init(&batches);
-    LIST_EACH (node, &settlements->parcels.due)
-        move_forget(container_of(node, struct parcel, link), &batches);
-    map_each(&settlements->parcels.by_user, visit_early, &batches);
-    LIST_EACH (node, &batches) {
-        struct batch *batch = container_of(node, struct batch, link);
-        list_remove(&batch->link);
-        for (size_t i = 0; i < batch->count; i++)
-            settlement_charge_again(batch->items[i]);
-        must_free(batch);
-    }
-}
-
-static struct parcel *make(struct settlements *settlements)
-{
-    struct parcel *parcel = must_alloc(sizeof(*parcel));
-
-    parcel->settlements = settlements;
-    parcel->when = SETTLE_LATER;
-    list_init(&parcel->link);
-    turn_init(&parcel->turn, on_parcel_turn);
-    deadline_init(&parcel->early, &parcel->turn);
-    return parcel;
+    map_each(&settlements->parcels.by_user, visit_doubted, NULL);
 }
 
 static struct parcel *find_or_make(struct settlement *s)
@@ -142,48 +122,27 @@ static struct parcel *find_or_make(struct settlement *s)
     struct settlement_parcels *parcels = &s->settlements->parcels;
     struct span user = span_of(s->record.user);
     struct map_entry *found = map_find(&parcels->by_user, user);
-    struct parcel *parcel = found ? container_of(found, struct parcel, by_user) : NULL;
-    const struct batch *part = parcel ? *part_for(parcel, s) : NULL;
+    struct parcel *parcel;
 
-    if (parcel && (!part || batch_takes(part, s)))
-        return parcel;
-    if (parcel)
-        be_due(parcel);
-    if (parcel)
-        close_for_more(parcel);
-    parcel = make(s->settlements);
+    if (found)
+        return container_of(found, struct parcel, by_user);
+    parcel = must_alloc(sizeof(*parcel));
+    parcel->settlements = s->settlements;
+    parcel->when = SETTLE_LATER;
+    list_init(&parcel->link);
+    list_init(&parcel->charge);
+    list_init(&parcel->forget);
+    turn_init(&parcel->turn, on_parcel_turn);
+    deadline_init(&parcel->early, &parcel->turn);
     span_text(user, parcel->user, sizeof(parcel->user));
     map_insert(&parcels->by_user, &parcel->by_user, span_of(parcel->user));
     return parcel;
 }
 
-static struct batch **part_for(struct parcel *parcel, const struct settlement *s)
+static struct list *part_for(struct parcel *parcel, const struct settlement *s)
 {
     assert(s->at != AT_BOOK);
     return s->at == AT_CHARGE ? &parcel->charge : &parcel->forget;
-}
-
-static void add(struct parcel *parcel, struct settlement *s)
-{
-    struct batch **part = part_for(parcel, s);
-
-    if (!*part)
-        *part = batch_new(parcel->settlements, s->at);
-    batch_add(*part, s);
-    if (!list_is_linked(&parcel->link))
-        parcel->settlements->parcels.early_count++;
-}
-
-static bool is_full(const struct parcel *parcel)
-{
-    return (parcel->charge && parcel->charge->count == SETTLE_BATCH_MAX) ||
-           (parcel->forget && parcel->forget->count == SETTLE_BATCH_MAX);
-}
-
-static size_t size_of(const struct parcel *parcel)
-{
-    return (parcel->charge ? parcel->charge->count : 0) +
-           (parcel->forget ? parcel->forget->count : 0);
 }
 
 static void on_parcel_turn(struct turn *turn)
@@ -194,61 +153,60 @@ static void on_parcel_turn(struct turn *turn)
         be_due(parcel);
 }
 
-static void close_for_more(struct parcel *parcel)
-{
-    if (parcel->user[0])
-        map_remove(&parcel->settlements->parcels.by_user, &parcel->by_user);
-    parcel->user[0] = '\0';
-}
-
 static void be_due(struct parcel *parcel)
 {
     struct settlement_parcels *parcels = &parcel->settlements->parcels;
 
-    if (is_full(parcel))
-        close_for_more(parcel);
     if (list_is_linked(&parcel->link))
         return;
     deadline_leave(&parcel->early);
     list_append(&parcels->due, &parcel->link);
     parcels->due_count++;
-    parcels->early_count -= size_of(parcel);
+    parcels->early_count -= parcel->count;
     round_arm(parcel->settlements);
 }
 
-static void send(struct parcel *parcel)
+static void send_all(struct parcel *parcel)
 {
-    struct batch *charge = parcel->charge, *forget = parcel->forget;
-
-    take_apart(parcel);
-    if (charge)
-        round_ask(charge);
-    if (forget)
-        round_ask(forget);
+    while (!list_is_empty(&parcel->charge))
+        ask_one(parcel, AT_CHARGE, true);
+    while (!list_is_empty(&parcel->forget))
+        ask_one(parcel, AT_FORGET, true);
+    free_if_empty(parcel);
 }
 
-static void take_apart(struct parcel *parcel)
+static void ask_one(struct parcel *parcel, enum settlement_at at, bool is_urgent)
+{
+    struct settlement_parcels *parcels = &parcel->settlements->parcels;
+    struct list *part = at == AT_CHARGE ? &parcel->charge : &parcel->forget;
+    size_t asked = list_is_empty(part) ? 0 : batch_ask(parcel->settlements, at, part, is_urgent);
+
+    parcel->count -= asked;
+    if (!list_is_linked(&parcel->link))
+        parcels->early_count -= asked;
+}
+
+static void free_if_empty(struct parcel *parcel)
 {
     struct settlement_parcels *parcels = &parcel->settlements->parcels;
 
-    close_for_more(parcel);
-    if (list_is_linked(&parcel->link))
-        parcels->due_count--;
-    else
-        parcels->early_count -= size_of(parcel);
+    if (parcel->count > 0)
+        return;
+    map_remove(&parcels->by_user, &parcel->by_user);
+    parcels->due_count -= list_is_linked(&parcel->link);
     list_remove(&parcel->link);
     deadline_leave(&parcel->early);
     turn_cancel(&parcel->turn);
     must_free(parcel);
 }
 
-static void drop(struct parcel *parcel)
+static void visit_closed(struct map_entry *entry, void *context)
 {
-    struct batch *charge = parcel->charge, *forget = parcel->forget;
+    struct parcel *parcel = container_of(entry, struct parcel, by_user);
 
-    take_apart(parcel);
-    must_free(charge);
-    must_free(forget);
+    (void)context;
+    parcel->count = 0;
+    free_if_empty(parcel);
 }
 
 static void visit_drained(struct map_entry *entry, void *context)
@@ -257,24 +215,17 @@ static void visit_drained(struct map_entry *entry, void *context)
     be_due(container_of(entry, struct parcel, by_user));
 }
 
-static void visit_early(struct map_entry *entry, void *context)
+/* Its charges may be lost. */
+static void visit_doubted(struct map_entry *entry, void *context)
 {
     struct parcel *parcel = container_of(entry, struct parcel, by_user);
 
-    if (!list_is_linked(&parcel->link))
-        move_forget(parcel, context);
-}
-
-static void move_forget(struct parcel *parcel, struct list *ret_batches)
-{
-    struct batch *forget = parcel->forget;
-
-    if (!forget)
-        return;
-    list_append(ret_batches, &forget->link);
-    if (!list_is_linked(&parcel->link))
-        parcel->settlements->parcels.early_count -= forget->count;
-    parcel->forget = NULL;
-    if (!parcel->charge)
-        take_apart(parcel);
+    (void)context;
+    LIST_EACH (node, &parcel->forget) {
+        struct settlement *s = container_of(node, struct settlement, gather);
+        list_remove(&s->gather);
+        s->at = AT_CHARGE;
+        list_append(&parcel->charge, &s->gather);
+    }
+    be_due(parcel);
 }

@@ -8,7 +8,7 @@
 
 struct settlement {
     struct list link;   /* settlements->under_way */
-    struct list gather; /* round->to_book */
+    struct list gather; /* round->to_book, or its part of a parcel */
     struct turn turn;
     struct settlements *settlements; /* borrowed */
     struct settlement_record record;
@@ -29,6 +29,7 @@ struct batch {
     struct turn turn;
     struct settlements *settlements; /* borrowed */
     enum settlement_at at;
+    bool is_urgent;
     size_t count;
     struct settlement *items[BOOK_BATCH_MAX]; /* borrowed: they wait for it */
     union {
@@ -46,27 +47,30 @@ void settlement_charged(struct settlement *settlement, enum store_end end,
                         const struct settled *settled);
 void settlement_booked(struct settlement *settlement, enum store_end end);
 void settlement_forgotten(struct settlement *settlement, enum store_end end);
-void settlement_charge_again(struct settlement *settlement); /* Redis may have lost the charge */
+void settlement_keep(struct settlement *settlement); /* in the journal, should we not outlive it */
+
+/* In settlement_batch.c: one call of the first that wait and those that go with it: how many it took. */
+size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct list *waiting,
+                 bool is_urgent);
+bool batches_have_room(const struct settlements *settlements, enum settlement_at at);
+void batches_close(struct settlements *settlements);
 
 /* In settlement_round.c. */
 void round_open(struct settlements *settlements);
 void round_close(struct settlements *settlements);
 void round_book(struct settlement *settlement);
 void round_arm(struct settlements *settlements); /* something waits */
-void round_ask(struct batch *batch);             /* takes it */
-bool round_has_room(const struct settlements *settlements, enum settlement_at at);
+void round_answered(struct settlements *settlements, enum store_end end);
+/* The link to Redis is down, or back: what it acknowledged and we did not finish may be lost. */
+void round_charge_again(struct settlements *settlements);
 void round_resume(struct settlements *settlements); /* the link is back */
-bool round_is_troubled(const struct settlements *settlements);
-struct batch *batch_new(struct settlements *settlements, enum settlement_at at);
-bool batch_takes(const struct batch *batch, const struct settlement *settlement);
-void batch_add(struct batch *batch, struct settlement *settlement);
 
 /* In settlement_parcel.c: to be charged or forgotten, with others of the same user. */
 void parcels_open(struct settlements *settlements, const uint64_t map_seed[2]);
 void parcels_close(struct settlements *settlements);
 void parcel_join(struct settlement *settlement, enum settle_when when);
-bool parcels_send_next(
-    struct settlements *settlements); /* the first that is due, if there is one */
-void parcels_charge_again(struct settlements *settlements); /* those that were to be forgotten */
+/* The first that is due, if there is one and room for it. */
+bool parcels_send_next(struct settlements *settlements);
+void parcels_charge_again(struct settlements *settlements); /* what was to be forgotten */
 
 #endif

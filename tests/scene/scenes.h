@@ -99,7 +99,8 @@
     ROW(nobody_tells_on_the_shared_key, 1, NULL) \
     ROW(redis_forgets_its_last_second, 1, NULL) \
     ROW(redis_forgets_what_is_booked, 1, NULL) \
-    ROW(journal_outlives_the_instance, 1, arrange_journal)
+    ROW(journal_outlives_the_instance, 1, arrange_journal) \
+    ROW(outage_is_asked_about_rarely, 1, arrange_journal)
 
 /* Only told as they are: who never pauses for so long is estimated when something else goes wrong, too (decision 015). */
 #define SCENES_TOLD_PLAINLY(ROW) \

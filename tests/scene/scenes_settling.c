@@ -250,6 +250,38 @@ void journal_outlives_the_instance(struct world *w)
     PLAINLY(w) EXPECT_NUMBER(w, fake_journal_lines(w->journal), 0);
 }
 
+/* Many settlements wait: each is in the journal at once, and Redis is asked no more often than for one. */
+void outage_is_asked_about_rarely(struct world *w)
+{
+    enum { PEOPLE = 6, OUTAGE_MS = 5000, FAILURES = 12 };
+    struct asker *askers[PEOPLE];
+    struct settlements *settlements = &w->instances[0].flow.settlements;
+    char id[] = "ada0";
+
+    upstream_holds_after(w, 2);
+    for (unsigned i = 0; i < PEOPLE; i++, id[3]++) {
+        struct person *person = a_user(w, id);
+        a_key(w, person, (struct key_story){0});
+        askers[i] = client_sends(w, (struct asking){.token = person->token, .stream = true});
+    }
+    everything_runs(w, 100);
+    redis_is_there(w, false);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 200);
+    PLAINLY(w) EXPECT_NUMBER(w, fake_journal_lines(w->journal), PEOPLE);
+    everything_runs(w, OUTAGE_MS);
+    PLAINLY(w)
+    {
+        EXPECT(w, settlements->round.failures > 0 && settlements->round.failures <= FAILURES);
+        EXPECT(w, flow_is_idle(&w->instances[0].flow));
+    }
+    redis_is_there(w, true);
+    everything_runs(w, 3000);
+    for (unsigned i = 0; i < PEOPLE; i++)
+        is_booked_as(w, askers[i], COST_FROM_USAGE);
+    PLAINLY(w) EXPECT_NUMBER(w, fake_journal_lines(w->journal), 0);
+}
+
 static struct asker *streams_two_pieces(struct world *w, const struct person *person)
 {
     struct asker *asker;

@@ -222,6 +222,7 @@ void redis_forgets_what_is_booked(struct world *w)
     everything_runs(w, LATER_MS / 4);
     PLAINLY(w) LOOK(w, text, "EVAL", AS_ON_DISK, "0");
     redis_is_there(w, true);
+    PLAINLY(w) settlements_hurry(&w->instances[0].flow.settlements, span_of(ada->id)); /* at once */
     everything_runs(w, 2000);
     is_booked_as(w, late, COST_FROM_USAGE);
     PLAINLY(w) EXPECT_NUMBER(w, w->instances[0].flow.settlements.count, 0);

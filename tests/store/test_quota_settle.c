@@ -49,6 +49,49 @@ static void test_twice_is_once(void **state)
     assert_idle(h);
 }
 
+/* All of a call or none of it: who was settled before is told, and the others are asked for again. */
+static void test_one_that_was_settled_stops_the_others(void **state)
+{
+    static const char *const ids[] = {"r1", "r2", "r3"};
+    struct harness *h = *state;
+    struct tier tier = pro();
+    struct settlement_record records[3], *asked[3];
+    struct settle settle = {0};
+
+    for (size_t i = 0; i < 3; i++) {
+        assert_verdict(h, &tier, ids[i], 100, ADMIT_GRANTED);
+        records[i] = record_of(ids[i], 50);
+        asked[i] = &records[i];
+    }
+    settle_now(h, "r2", 70);
+    struct look before = digest_now(h);
+    quota_settle(&h->a, &settle, asked, 3, &h->wake);
+    AWAIT_OK(h, settle);
+    assert_true(settle.some_already);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(settle.items[i].already, i == 1);
+    assert_int_equal(records[1].cost_nano_usd, 70);
+    assert_string_equal(digest_now(h).text, before.text);
+    asked[1] = asked[2];
+    quota_settle(&h->a, &settle, asked, 2, &h->wake);
+    AWAIT_OK(h, settle);
+    assert_false(settle.some_already);
+    assert_money(h, &tier, 50 + 70 + 50, 0);
+}
+
+static void test_an_id_twice_is_refused_whole(void **state)
+{
+    struct harness *h = *state;
+    struct settlement_record record = record_of("r1", 50), again = record;
+    struct settle settle = {0};
+    struct look before = digest_now(h);
+
+    quota_settle(&h->a, &settle, (struct settlement_record *[]){&record, &again}, 2, &h->wake);
+    harness_await(h);
+    assert_int_equal(settle.call.end, STORE_BROKEN);
+    assert_string_equal(digest_now(h).text, before.text);
+}
+
 static void test_above_the_hold_is_debt(void **state)
 {
     struct harness *h = *state;
@@ -531,6 +574,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         QUOTA_TEST(test_the_actual_cost_is_charged),
         QUOTA_TEST(test_twice_is_once),
+        QUOTA_TEST(test_one_that_was_settled_stops_the_others),
+        QUOTA_TEST(test_an_id_twice_is_refused_whole),
         QUOTA_TEST(test_above_the_hold_is_debt),
         QUOTA_TEST(test_without_an_admission),
         QUOTA_TEST(test_a_hold_that_ran_out_is_unconfirmed_until_settled),

@@ -1,0 +1,209 @@
+/* What is asked in one call, and what becomes of its answer. */
+#include "base/alloc.h"
+#include "flow/flow.h"
+#include "flow/settlement_way.h"
+
+/* ASKED_MAX settlements of a kind are asked by rounds at once: well within what Redis answers in time. Of those that wait,
+ * GATHER_PART times what a call takes are looked at for it. */
+enum { ASKED_MAX = 512, GATHER_PART = 4 };
+
+static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b);
+static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b);
+static struct batch *batch_new(struct settlements *settlements, enum settlement_at at,
+                               bool is_urgent);
+static bool batch_takes(const struct batch *batch, const struct settlement *s);
+static bool has_id(const struct batch *batch, const struct settlement *s);
+static void ask(struct batch *batch);
+static void ask_charge(struct batch *batch);
+static void ask_book(struct batch *batch);
+static void ask_forget(struct batch *batch);
+static void on_batch_turn(struct turn *turn);
+static void got_charge(struct batch *batch);
+static void got_book(struct batch *batch);
+static void got_forget(struct batch *batch);
+static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i);
+
+static const struct {
+    size_t most;
+    bool (*go_together)(const struct settlement_record *a, const struct settlement_record *b);
+    void (*ask)(struct batch *batch);
+    void (*got)(struct batch *batch);
+} kinds[SETTLEMENT_AT_COUNT] = {
+    [AT_CHARGE] = {SETTLE_BATCH_MAX, settlements_go_together, ask_charge, got_charge},
+    [AT_BOOK] = {BOOK_BATCH_MAX, are_of_a_day, ask_book, got_book},
+    [AT_FORGET] = {SETTLE_BATCH_MAX, are_of_a_user, ask_forget, got_forget},
+};
+
+size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct list *waiting,
+                 bool is_urgent)
+{
+    struct batch *batch = batch_new(settlements, at, is_urgent);
+    size_t count, looked = 0;
+
+    LIST_EACH (node, waiting) {
+        struct settlement *s = container_of(node, struct settlement, gather);
+        if (batch->count == kinds[at].most || looked++ == GATHER_PART * kinds[at].most)
+            break;
+        if (!batch_takes(batch, s))
+            continue;
+        list_remove(&s->gather);
+        batch->items[batch->count++] = s;
+    }
+    count = batch->count;
+    ask(batch);
+    return count;
+}
+
+bool batches_have_room(const struct settlements *settlements, enum settlement_at at)
+{
+    return settlements->round.asked[at] < ASKED_MAX;
+}
+
+void batches_close(struct settlements *settlements)
+{
+    LIST_EACH (node, &settlements->round.asking) {
+        struct batch *batch = container_of(node, struct batch, link);
+        turn_cancel(&batch->turn);
+        list_remove(&batch->link);
+        must_free(batch);
+    }
+}
+
+static struct batch *batch_new(struct settlements *settlements, enum settlement_at at,
+                               bool is_urgent)
+{
+    struct batch *batch = must_alloc(sizeof(*batch));
+
+    batch->settlements = settlements;
+    batch->at = at;
+    batch->is_urgent = is_urgent;
+    list_init(&batch->link);
+    turn_init(&batch->turn, on_batch_turn);
+    return batch;
+}
+
+static bool batch_takes(const struct batch *batch, const struct settlement *s)
+{
+    const struct settlement *first = batch->items[0];
+
+    return batch->count == 0 || (!first->alone && !s->alone && !has_id(batch, s) &&
+                                 kinds[batch->at].go_together(&first->record, &s->record));
+}
+
+/* Two know what one request cost; the scripts take an id once in a call. */
+static bool has_id(const struct batch *batch, const struct settlement *s)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (strcmp(batch->items[i]->record.request_id, s->record.request_id) == 0)
+            return true;
+    return false;
+}
+
+static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b)
+{
+    return strcmp(a->day, b->day) == 0;
+}
+
+static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b)
+{
+    return strcmp(a->user, b->user) == 0;
+}
+
+static void ask(struct batch *batch)
+{
+    struct settlement_round *round = &batch->settlements->round;
+
+    list_append(&round->asking, &batch->link);
+    round->asked[batch->at] += batch->is_urgent ? 0 : batch->count;
+    kinds[batch->at].ask(batch);
+}
+
+static void ask_charge(struct batch *batch)
+{
+    struct settlement_record *records[SETTLE_BATCH_MAX];
+
+    for (size_t i = 0; i < batch->count; i++)
+        records[i] = &batch->items[i]->record;
+    quota_settle(batch->settlements->flow->store, &batch->ask.settle, records, batch->count,
+                 &batch->turn);
+}
+
+static void ask_book(struct batch *batch)
+{
+    const struct settlement_record *records[BOOK_BATCH_MAX];
+
+    for (size_t i = 0; i < batch->count; i++)
+        records[i] = &batch->items[i]->record;
+    book_settlements(batch->settlements->flow->store, &batch->ask.book, records, batch->count,
+                     &batch->turn);
+}
+
+static void ask_forget(struct batch *batch)
+{
+    struct span ids[SETTLE_BATCH_MAX];
+
+    for (size_t i = 0; i < batch->count; i++)
+        ids[i] = span_of(batch->items[i]->record.request_id);
+    quota_forget_settled(batch->settlements->flow->store, &batch->ask.forget,
+                         span_of(batch->items[0]->record.user), ids, batch->count, &batch->turn);
+}
+
+static void on_batch_turn(struct turn *turn)
+{
+    struct batch *batch = container_of(turn, struct batch, turn);
+    struct settlement_round *round = &batch->settlements->round;
+
+    list_remove(&batch->link);
+    round->asked[batch->at] -= batch->is_urgent ? 0 : batch->count;
+    kinds[batch->at].got(batch);
+    must_free(batch);
+}
+
+/* Those that had been charged are done with; where there are some, the others were not touched. */
+static void got_charge(struct batch *batch)
+{
+    const struct settle *settle = &batch->ask.settle;
+    struct batch *again = NULL;
+
+    round_answered(batch->settlements, settle->call.end);
+    for (size_t i = 0; i < batch->count; i++)
+        if (settle->call.end == STORE_OK && settle->some_already && !settle->items[i].already)
+            again = add_again(again, batch, i);
+        else
+            settlement_charged(batch->items[i], settle->call.end, &settle->items[i]);
+    if (again)
+        ask(again);
+}
+
+/* In the same way. */
+static void got_book(struct batch *batch)
+{
+    const struct book *book = &batch->ask.book;
+    struct batch *again = NULL;
+
+    round_answered(batch->settlements, book->call.end);
+    for (size_t i = 0; i < batch->count; i++)
+        if (book->call.end == STORE_OK && book->already_count > 0 && !book->already[i])
+            again = add_again(again, batch, i);
+        else
+            settlement_booked(batch->items[i], book->call.end);
+    if (again)
+        ask(again);
+}
+
+static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i)
+{
+    if (!again)
+        again = batch_new(batch->settlements, batch->at, true);
+    again->items[again->count++] = batch->items[i];
+    return again;
+}
+
+static void got_forget(struct batch *batch)
+{
+    enum store_end end = batch->ask.forget.call.end;
+
+    round_answered(batch->settlements, end);
+    for (size_t i = 0; i < batch->count; i++)
+        settlement_forgotten(batch->items[i], end);
+}
