@@ -55,9 +55,9 @@ struct settlement_round {
     struct list to_book; /* settlements */
     struct list asking;  /* batches */
     size_t to_book_count;
-    unsigned lonely_rounds;            /* something is to be booked, and less than a call takes */
-    bool books_are_next;               /* after them the parcels, in turn */
-    size_t asked[SETTLEMENT_AT_COUNT]; /* settlements, those that were urgent not counted */
+    unsigned lonely_rounds;             /* something is to be booked, and less than a call takes */
+    bool books_are_next;                /* after them the parcels, in turn */
+    size_t weight[SETTLEMENT_AT_COUNT]; /* of what is asked and is not urgent */
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;

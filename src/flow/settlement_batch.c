@@ -3,9 +3,10 @@
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
 
-/* ASKED_MAX settlements of a kind are asked by rounds at once: well within what Redis answers in time. Of those that wait,
- * GATHER_PART times what a call takes are looked at for it. */
-enum { ASKED_MAX = 512, GATHER_PART = 4 };
+/* So much of a kind is asked by rounds at once: a dozen full calls, or some fifty of one settlement, a millisecond or two of
+ * Redis. All that comes later waits behind it, and has to be answered in time even while somebody else keeps Redis busy. Of those
+ * that wait, GATHER_PART times what a call takes are looked at for it. */
+enum { WEIGHT_MAX = 512, CALL_WEIGHT = 8, GATHER_PART = 4 };
 
 static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b);
 static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b);
@@ -14,6 +15,7 @@ static struct batch *batch_new(struct settlements *settlements, enum settlement_
 static bool batch_takes(const struct batch *batch, const struct settlement *s);
 static bool has_id(const struct batch *batch, const struct settlement *s);
 static void ask(struct batch *batch);
+static size_t weight_of(const struct batch *batch);
 static void ask_charge(struct batch *batch);
 static void ask_book(struct batch *batch);
 static void ask_forget(struct batch *batch);
@@ -56,7 +58,7 @@ size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct 
 
 bool batches_have_room(const struct settlements *settlements, enum settlement_at at)
 {
-    return settlements->round.asked[at] < ASKED_MAX;
+    return settlements->round.weight[at] < WEIGHT_MAX;
 }
 
 void batches_close(struct settlements *settlements)
@@ -114,8 +116,13 @@ static void ask(struct batch *batch)
     struct settlement_round *round = &batch->settlements->round;
 
     list_append(&round->asking, &batch->link);
-    round->asked[batch->at] += batch->is_urgent ? 0 : batch->count;
+    round->weight[batch->at] += weight_of(batch);
     kinds[batch->at].ask(batch);
+}
+
+static size_t weight_of(const struct batch *batch)
+{
+    return batch->is_urgent ? 0 : CALL_WEIGHT + batch->count;
 }
 
 static void ask_charge(struct batch *batch)
@@ -154,7 +161,7 @@ static void on_batch_turn(struct turn *turn)
     struct settlement_round *round = &batch->settlements->round;
 
     list_remove(&batch->link);
-    round->asked[batch->at] -= batch->is_urgent ? 0 : batch->count;
+    round->weight[batch->at] -= weight_of(batch);
     kinds[batch->at].got(batch);
     must_free(batch);
 }
