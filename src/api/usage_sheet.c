@@ -18,7 +18,6 @@ struct collection {
 };
 
 static struct entry *entry_of(struct usage_sheet *sheet, struct span name);
-static void add(struct sums_row *sum, const struct sums_row *row);
 static void collect(struct map_entry *found, void *context);
 static int compare_names(const void *a, const void *b);
 static int compare_costs(const void *a, const void *b);
@@ -45,8 +44,8 @@ void usage_sheet_add(struct usage_sheet *sheet, const struct sums_row *row)
     struct entry *entry = entry_of(sheet, row->name);
 
     if (entry)
-        add(&entry->row, row);
-    add(&sheet->totals, row);
+        sums_row_add(&entry->row, row);
+    sums_row_add(&sheet->totals, row);
 }
 
 size_t usage_sheet_size(const struct usage_sheet *sheet)
@@ -94,16 +93,6 @@ static struct entry *entry_of(struct usage_sheet *sheet, struct span name)
     entry->row.name = (struct span){entry->text, name.size};
     map_insert(&sheet->by_name, &entry->by_name, entry->row.name);
     return entry;
-}
-
-static void add(struct sums_row *sum, const struct sums_row *row)
-{
-    sum->requests += row->requests;
-    sum->cost_nano_usd += row->cost_nano_usd;
-    sum->prompt_tokens += row->prompt_tokens;
-    sum->cached_tokens += row->cached_tokens;
-    sum->completion_tokens += row->completion_tokens;
-    sum->reasoning_tokens += row->reasoning_tokens;
 }
 
 static void collect(struct map_entry *found, void *context)

@@ -20,5 +20,12 @@ static inline size_t number_digits(uint64_t number)
 }
 /* As "%lld" writes it. */
 struct span number_text(int64_t number, char ret_text[NUMBER_TEXT_SIZE]);
+/* In a line: the separator stands where its NUL would; the place after it. */
+static inline char *number_put(char *at, int64_t number, char separator)
+{
+    at += number_text(number, at).size;
+    *at = separator;
+    return at + 1;
+}
 
 #endif

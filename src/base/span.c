@@ -157,3 +157,17 @@ static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
+
+bool span_split_text(struct span *s, char separator, char *ret_text, size_t capacity)
+{
+    struct span piece;
+
+    return span_split(s, separator, &piece) && span_text(piece, ret_text, capacity);
+}
+
+bool span_split_i64(struct span *s, char separator, int64_t *ret_value)
+{
+    struct span piece;
+
+    return span_split(s, separator, &piece) && span_i64(piece, ret_value);
+}

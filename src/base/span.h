@@ -67,6 +67,9 @@ bool span_contains(struct span s, struct span part);
 struct span span_trim(struct span s); /* without SP, HTAB, CR, LF on both sides */
 /* Cuts at the first separator: *ret_head before it, *s after it. The last piece ends with *s = SPAN_NONE. */
 bool span_split(struct span *s, char separator, struct span *ret_head);
+/* The next piece, as below. */
+bool span_split_text(struct span *s, char separator, char *ret_text, size_t capacity);
+bool span_split_i64(struct span *s, char separator, int64_t *ret_value);
 /* Decimal digits only, whole span, no overflow; span_i64 with an optional leading minus. */
 bool span_u64(struct span s, uint64_t *ret_value);
 bool span_i64(struct span s, int64_t *ret_value);

@@ -20,20 +20,24 @@ static void ask_charge(struct batch *batch);
 static void ask_book(struct batch *batch);
 static void ask_forget(struct batch *batch);
 static void on_batch_turn(struct turn *turn);
-static void got_charge(struct batch *batch);
-static void got_book(struct batch *batch);
-static void got_forget(struct batch *batch);
-static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i);
+static bool is_untouched_charge(const struct batch *batch, size_t i);
+static bool is_untouched_book(const struct batch *batch, size_t i);
+static bool is_never_untouched(const struct batch *batch, size_t i);
+static void tell_charged(struct batch *batch, size_t i, enum store_end end);
+static void tell_booked(struct batch *batch, size_t i, enum store_end end);
+static void tell_forgotten(struct batch *batch, size_t i, enum store_end end);
 
 static const struct {
     size_t most;
     bool (*go_together)(const struct settlement_record *a, const struct settlement_record *b);
     void (*ask)(struct batch *batch);
-    void (*got)(struct batch *batch);
+    bool (*is_untouched)(const struct batch *batch, size_t i);
+    void (*tell)(struct batch *batch, size_t i, enum store_end end);
 } kinds[SETTLEMENT_AT_COUNT] = {
-    [AT_CHARGE] = {SETTLE_BATCH_MAX, settlements_go_together, ask_charge, got_charge},
-    [AT_BOOK] = {BOOK_BATCH_MAX, are_of_a_day, ask_book, got_book},
-    [AT_FORGET] = {SETTLE_BATCH_MAX, are_of_a_user, ask_forget, got_forget},
+    [AT_CHARGE] = {SETTLE_BATCH_MAX, settlements_go_together, ask_charge, is_untouched_charge,
+                   tell_charged},
+    [AT_BOOK] = {BOOK_BATCH_MAX, are_of_a_day, ask_book, is_untouched_book, tell_booked},
+    [AT_FORGET] = {SETTLE_BATCH_MAX, are_of_a_user, ask_forget, is_never_untouched, tell_forgotten},
 };
 
 size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct list *waiting,
@@ -131,6 +135,7 @@ static void ask_charge(struct batch *batch)
 
     for (size_t i = 0; i < batch->count; i++)
         records[i] = &batch->items[i]->record;
+    batch->call = &batch->ask.settle.call;
     quota_settle(batch->settlements->flow->store, &batch->ask.settle, records, batch->count,
                  &batch->turn);
 }
@@ -141,6 +146,7 @@ static void ask_book(struct batch *batch)
 
     for (size_t i = 0; i < batch->count; i++)
         records[i] = &batch->items[i]->record;
+    batch->call = &batch->ask.book.call;
     book_settlements(batch->settlements->flow->store, &batch->ask.book, records, batch->count,
                      &batch->turn);
 }
@@ -151,66 +157,64 @@ static void ask_forget(struct batch *batch)
 
     for (size_t i = 0; i < batch->count; i++)
         ids[i] = span_of(batch->items[i]->record.request_id);
+    batch->call = &batch->ask.forget.call;
     quota_forget_settled(batch->settlements->flow->store, &batch->ask.forget,
                          span_of(batch->items[0]->record.user), ids, batch->count, &batch->turn);
 }
 
 static void on_batch_turn(struct turn *turn)
 {
-    struct batch *batch = container_of(turn, struct batch, turn);
+    struct batch *batch = container_of(turn, struct batch, turn), *again = NULL;
     struct settlement_round *round = &batch->settlements->round;
+    enum store_end end = batch->call->end;
 
     list_remove(&batch->link);
     round->weight[batch->at] -= weight_of(batch);
-    kinds[batch->at].got(batch);
+    round_answered(batch->settlements, end);
+    for (size_t i = 0; i < batch->count; i++)
+        if (!kinds[batch->at].is_untouched(batch, i))
+            kinds[batch->at].tell(batch, i, end);
+        else {
+            again = again ? again : batch_new(batch->settlements, batch->at, true);
+            again->items[again->count++] = batch->items[i];
+        }
+    if (again)
+        ask(again);
     must_free(batch);
 }
 
-/* Those that had been charged are done with; where there are some, the others were not touched. */
-static void got_charge(struct batch *batch)
+/* Where some had been charged or booked before, the others were not touched. */
+static bool is_untouched_charge(const struct batch *batch, size_t i)
 {
     const struct settle *settle = &batch->ask.settle;
-    struct batch *again = NULL;
 
-    round_answered(batch->settlements, settle->call.end);
-    for (size_t i = 0; i < batch->count; i++)
-        if (settle->call.end == STORE_OK && settle->some_already && !settle->items[i].already)
-            again = add_again(again, batch, i);
-        else
-            settlement_charged(batch->items[i], settle->call.end, &settle->items[i]);
-    if (again)
-        ask(again);
+    return settle->call.end == STORE_OK && settle->some_already && !settle->items[i].already;
 }
 
-/* In the same way. */
-static void got_book(struct batch *batch)
+static bool is_untouched_book(const struct batch *batch, size_t i)
 {
     const struct book *book = &batch->ask.book;
-    struct batch *again = NULL;
 
-    round_answered(batch->settlements, book->call.end);
-    for (size_t i = 0; i < batch->count; i++)
-        if (book->call.end == STORE_OK && book->already_count > 0 && !book->already[i])
-            again = add_again(again, batch, i);
-        else
-            settlement_booked(batch->items[i], book->call.end);
-    if (again)
-        ask(again);
+    return book->call.end == STORE_OK && book->some_already && !book->already[i];
 }
 
-static struct batch *add_again(struct batch *again, const struct batch *batch, size_t i)
+static bool is_never_untouched(const struct batch *batch, size_t i)
 {
-    if (!again)
-        again = batch_new(batch->settlements, batch->at, true);
-    again->items[again->count++] = batch->items[i];
-    return again;
+    (void)batch, (void)i;
+    return false;
 }
 
-static void got_forget(struct batch *batch)
+static void tell_charged(struct batch *batch, size_t i, enum store_end end)
 {
-    enum store_end end = batch->ask.forget.call.end;
+    settlement_charged(batch->items[i], end, &batch->ask.settle.items[i]);
+}
 
-    round_answered(batch->settlements, end);
-    for (size_t i = 0; i < batch->count; i++)
-        settlement_forgotten(batch->items[i], end);
+static void tell_booked(struct batch *batch, size_t i, enum store_end end)
+{
+    settlement_booked(batch->items[i], end);
+}
+
+static void tell_forgotten(struct batch *batch, size_t i, enum store_end end)
+{
+    settlement_forgotten(batch->items[i], end);
 }

@@ -27,9 +27,6 @@ enum {
 };
 
 static char *put_text(char *at, const char *text);
-static char *put_number(char *at, int64_t number);
-static bool take_text(struct span *line, char *ret_text, size_t capacity);
-static bool take_number(struct span *line, int64_t *ret_number);
 
 bool settlement_write(const struct settlement_record *record, struct buffer *out)
 {
@@ -38,11 +35,11 @@ bool settlement_write(const struct settlement_record *record, struct buffer *out
 #define ROW(field) at = put_text(at, record->field);
     TEXTS(ROW)
 #undef ROW
-#define ROW(field) at = put_number(at, record->field);
+#define ROW(field) at = number_put(at, record->field, '\t');
     NUMBERS(ROW)
 #undef ROW
-    at = put_number(at, record->source);
-    at = put_number(at, record->delivered);
+    at = number_put(at, record->source, '\t');
+    at = number_put(at, record->delivered, '\t');
     at[-1] = '\n';
     return buffer_append(out, (struct span){line, (size_t)(at - line)});
 }
@@ -53,14 +50,15 @@ bool settlement_read(struct span line, struct settlement_record *ret_record)
     bool fine = true;
 
     *ret_record = (struct settlement_record){0};
-#define ROW(field) fine = fine && take_text(&line, ret_record->field, sizeof(ret_record->field));
+#define ROW(field) \
+    fine = fine && span_split_text(&line, '\t', ret_record->field, sizeof(ret_record->field));
     TEXTS(ROW)
 #undef ROW
-#define ROW(field) fine = fine && take_number(&line, &ret_record->field);
+#define ROW(field) fine = fine && span_split_i64(&line, '\t', &ret_record->field);
     NUMBERS(ROW)
 #undef ROW
-    fine = fine && take_number(&line, &source) && take_number(&line, &delivered) && source >= 0 &&
-           source <= COST_NOTHING_SENT;
+    fine = fine && span_split_i64(&line, '\t', &source) &&
+           span_split_i64(&line, '\t', &delivered) && source >= 0 && source <= COST_NOTHING_SENT;
     ret_record->source = (enum cost_source)source;
     ret_record->delivered = delivered == 1;
     return fine && ret_record->user[0] && ret_record->request_id[0];
@@ -80,25 +78,4 @@ static char *put_text(char *at, const char *text)
             at[to++] = text[i];
     at[size - left_out] = '\t';
     return at + size - left_out + 1;
-}
-
-static char *put_number(char *at, int64_t number)
-{
-    at += number_text(number, at).size;
-    *at = '\t'; /* where its NUL is */
-    return at + 1;
-}
-
-static bool take_text(struct span *line, char *ret_text, size_t capacity)
-{
-    struct span piece;
-
-    return span_split(line, '\t', &piece) && span_text(piece, ret_text, capacity);
-}
-
-static bool take_number(struct span *line, int64_t *ret_number)
-{
-    struct span piece;
-
-    return span_split(line, '\t', &piece) && span_i64(span_trim(piece), ret_number);
 }

@@ -32,6 +32,7 @@ struct batch {
     bool is_urgent;
     size_t count;
     struct settlement *items[BOOK_BATCH_MAX]; /* borrowed: they wait for it */
+    const struct store_call *call;            /* the one in ask */
     union {
         struct settle settle;
         struct book book;

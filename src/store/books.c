@@ -62,7 +62,7 @@ void book_settlements(struct store *store, struct book *book,
     for (size_t i = 0; i < count; i++)
         add_record(&args, records[i]);
     book->count = count;
-    book->already_count = 0;
+    book->some_already = false;
     memset(book->already, 0, sizeof(book->already));
     store_eval(store, &book->call, wake, read_booked, store_script(SCRIPT_book), names, KEYS,
                args.items, args.count);
@@ -145,8 +145,7 @@ static bool read_booked(struct store_call *call, const struct redis_reply *reply
     for (size_t i = 0; i < redis_reply_count(reply); i++) {
         if (!item_number(reply, i, &number) || number < 1 || (size_t)number > book->count)
             return false;
-        book->already_count += !book->already[number - 1];
-        book->already[number - 1] = true;
+        book->some_already = book->already[number - 1] = true;
     }
     return true;
 }

@@ -21,8 +21,9 @@
 enum { BOOK_BATCH_MAX = 32 };
 struct book {
     struct store_call call;
-    size_t count, already_count;
+    size_t count;
     bool already[BOOK_BATCH_MAX]; /* it was booked before */
+    bool some_already;
 };
 /* All of one day; their request ids differ. Where some were booked before, nothing changes, and the others are to be asked
  * again without those. */
@@ -38,6 +39,8 @@ struct sums_row {
     int64_t requests, cost_nano_usd, prompt_tokens, cached_tokens, completion_tokens,
         reasoning_tokens;
 };
+
+void sums_row_add(struct sums_row *sum, const struct sums_row *row);
 
 /* Reads one day's or one month's sums (weeks have none); rows are visited inside the answer (record only). */
 struct sums_read {

@@ -15,7 +15,6 @@ static bool read_rows(const struct sums_read *read, const struct redis_reply *re
 static bool row_name(const struct sums_read *read, struct span field, struct span *ret_name);
 static bool read_row(struct span packed, struct sums_row *row);
 static int by_name(const void *a, const void *b);
-static void row_add(struct sums_row *sum, const struct sums_row *row);
 
 void sums_of(struct store *store, struct sums_read *read, const struct period *period,
              enum sums_group group, void (*visit)(struct sums_read *, const struct sums_row *),
@@ -76,7 +75,7 @@ static bool read_sums(struct store_call *call, const struct redis_reply *reply)
     qsort(rows, count, sizeof(*rows), by_name);
     for (size_t first = 0, next; fine && first < count; first = next) {
         for (next = first + 1; next < count && by_name(&rows[first], &rows[next]) == 0; next++)
-            row_add(&rows[first], &rows[next]);
+            sums_row_add(&rows[first], &rows[next]);
         read->visit(read, &rows[first]);
     }
     must_free(rows);
@@ -117,10 +116,9 @@ static bool read_row(struct span packed, struct sums_row *row)
     int64_t *const numbers[COLUMNS] = {&row->requests,          &row->cost_nano_usd,
                                        &row->prompt_tokens,     &row->cached_tokens,
                                        &row->completion_tokens, &row->reasoning_tokens};
-    struct span number;
 
     for (size_t i = 0; i < COLUMNS; i++)
-        if (!span_split(&packed, ' ', &number) || !span_i64(number, numbers[i]))
+        if (!span_split_i64(&packed, ' ', numbers[i]))
             return false;
     return !packed.at;
 }
@@ -134,7 +132,7 @@ static int by_name(const void *a, const void *b)
     return order ? order : (one.size > other.size) - (one.size < other.size);
 }
 
-static void row_add(struct sums_row *sum, const struct sums_row *row)
+void sums_row_add(struct sums_row *sum, const struct sums_row *row)
 {
     sum->requests += row->requests;
     sum->cost_nano_usd += row->cost_nano_usd;

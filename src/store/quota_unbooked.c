@@ -15,9 +15,6 @@ static const char *const sources[] = {
 #define SOURCES (sizeof(sources) / sizeof(*sources))
 
 static char *put_text(char *at, struct span text);
-static char *put_number(char *at, int64_t number);
-static bool take_text(struct span *rest, char *ret_text, size_t capacity);
-static bool take_number(struct span *rest, int64_t *ret_number);
 static bool take_source(struct span *rest, enum cost_source *ret_source);
 
 const char *cost_source_name(enum cost_source source)
@@ -39,9 +36,9 @@ struct span quota_unbooked_write(const struct settlement_record *record, struct 
     char *at = put_text(ret_lines, model);
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        at = put_number(at, numbers[i]);
+        at = number_put(at, numbers[i], '\n');
     at = put_text(at, span_of(record->tier));
-    at = put_number(at, record->finished_ms);
+    at = number_put(at, record->finished_ms, '\n');
     at = put_text(at, span_of(cost_source_name(record->source)));
     return (struct span){ret_lines, (size_t)(at - 1 - ret_lines)};
 }
@@ -53,15 +50,19 @@ bool quota_unbooked_read(struct span text, struct settlement_record *record)
     struct span rest = text, state;
 
     if (!span_split(&rest, '\n', &state) || !span_equal(state, SPAN("S")) ||
-        !take_number(&rest, &settled_ms) ||
-        !take_text(&rest, got.budget_period, sizeof(got.budget_period)) ||
-        !take_text(&rest, got.day, sizeof(got.day)) ||
-        !take_text(&rest, got.model, sizeof(got.model)) ||
-        !take_number(&rest, &got.cost_nano_usd) || !take_number(&rest, &delivered) ||
-        !take_number(&rest, &got.prompt_tokens) || !take_number(&rest, &got.cached_tokens) ||
-        !take_number(&rest, &got.completion_tokens) || !take_number(&rest, &got.reasoning_tokens) ||
-        !take_number(&rest, &got.key_version) || !take_text(&rest, got.tier, sizeof(got.tier)) ||
-        !take_number(&rest, &got.finished_ms) || !take_source(&rest, &got.source))
+        !span_split_i64(&rest, '\n', &settled_ms) ||
+        !span_split_text(&rest, '\n', got.budget_period, sizeof(got.budget_period)) ||
+        !span_split_text(&rest, '\n', got.day, sizeof(got.day)) ||
+        !span_split_text(&rest, '\n', got.model, sizeof(got.model)) ||
+        !span_split_i64(&rest, '\n', &got.cost_nano_usd) ||
+        !span_split_i64(&rest, '\n', &delivered) ||
+        !span_split_i64(&rest, '\n', &got.prompt_tokens) ||
+        !span_split_i64(&rest, '\n', &got.cached_tokens) ||
+        !span_split_i64(&rest, '\n', &got.completion_tokens) ||
+        !span_split_i64(&rest, '\n', &got.reasoning_tokens) ||
+        !span_split_i64(&rest, '\n', &got.key_version) ||
+        !span_split_text(&rest, '\n', got.tier, sizeof(got.tier)) ||
+        !span_split_i64(&rest, '\n', &got.finished_ms) || !take_source(&rest, &got.source))
         return false;
     got.delivered = delivered == 1;
     if (rest.at)
@@ -75,27 +76,6 @@ static char *put_text(char *at, struct span text)
     memcpy(at, text.at, text.size);
     at[text.size] = '\n';
     return at + text.size + 1;
-}
-
-static char *put_number(char *at, int64_t number)
-{
-    at += number_text(number, at).size;
-    *at = '\n'; /* where its NUL is */
-    return at + 1;
-}
-
-static bool take_text(struct span *rest, char *ret_text, size_t capacity)
-{
-    struct span line;
-
-    return span_split(rest, '\n', &line) && span_text(line, ret_text, capacity);
-}
-
-static bool take_number(struct span *rest, int64_t *ret_number)
-{
-    struct span line;
-
-    return span_split(rest, '\n', &line) && span_i64(line, ret_number);
 }
 
 static bool take_source(struct span *rest, enum cost_source *ret_source)

@@ -26,10 +26,8 @@ struct span tally_text(const struct tally_row *row, char ret_text[TALLY_TEXT_SIZ
 {
     char *at = ret_text;
 
-    for (size_t i = 0; i < TALLY_COLUMNS; i++) {
-        at += number_text(row->sums[i], at).size;
-        *at++ = ' ';
-    }
+    for (size_t i = 0; i < TALLY_COLUMNS; i++)
+        at = number_put(at, row->sums[i], ' ');
     at[-1] = '\0';
     return (struct span){ret_text, (size_t)(at - 1 - ret_text)};
 }

@@ -6,6 +6,7 @@
 
 enum { AHEAD = UNTIL_BUSY / 2, AT_ONCE = 2 * AHEAD, IDLE_MS = 1500 };
 
+static void all_sent(struct world *w, const struct person *person, struct asker *askers[AT_ONCE]);
 static void all_answered(struct world *w, struct asker *const *askers, unsigned count);
 
 /* The first take what is there, the next wait for what is on its way: one question for all of them. */
@@ -15,8 +16,7 @@ void busy_user_sends_many_at_once(struct world *w)
     struct asker *askers[AT_ONCE];
 
     PLAINLY(w) EXPECT(w, held_ahead(w, ada) < AT_ONCE);
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        askers[i] = client_sends(w, (struct asking){.token = ada->token});
+    all_sent(w, ada, askers);
     everything_runs(w, 5);
     PLAINLY(w) EXPECT_NUMBER(w, used_ahead(w), AT_ONCE);
     everything_runs(w, IDLE_MS);
@@ -32,8 +32,7 @@ void busy_user_leaves_while_waiting(struct world *w)
     struct asker *askers[AT_ONCE];
 
     settlements->behind_count = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        askers[i] = client_sends(w, (struct asking){.token = ada->token});
+    all_sent(w, ada, askers);
     everything_runs(w, 5);
     client_leaves(w, askers[AT_ONCE - 1]);
     everything_runs(w, 5);
@@ -54,8 +53,7 @@ void busy_while_redis_is_behind(struct world *w)
     int64_t had;
 
     settlements->behind_count = 0;
-    for (unsigned i = 0; i < AT_ONCE; i++)
-        askers[i] = client_sends(w, (struct asking){.token = ada->token});
+    all_sent(w, ada, askers);
     everything_runs(w, IDLE_MS / 10);
     had = used_ahead(w);
     PLAINLY(w)
@@ -85,6 +83,12 @@ void busy_instance_drains(struct world *w)
         EXPECT(w, flow_is_idle(&w->instances[0].flow));
         EXPECT_NUMBER(w, held_ahead(w, ada), 0);
     }
+}
+
+static void all_sent(struct world *w, const struct person *person, struct asker *askers[AT_ONCE])
+{
+    for (unsigned i = 0; i < AT_ONCE; i++)
+        askers[i] = client_sends(w, (struct asking){.token = person->token});
 }
 
 static void all_answered(struct world *w, struct asker *const *askers, unsigned count)

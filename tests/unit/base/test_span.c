@@ -93,6 +93,24 @@ static void test_split_gives_every_piece(void **state)
     assert_pieces(SPAN_NONE, "");
 }
 
+static void test_split_reads_a_line(void **state)
+{
+    struct span line = SPAN("ada\t-7\t8 \tlong"), bad = SPAN("x");
+    char text[4];
+    int64_t number = 0;
+
+    (void)state;
+    assert_true(span_split_text(&line, '\t', text, sizeof(text)));
+    assert_string_equal(text, "ada");
+    assert_true(span_split_i64(&line, '\t', &number));
+    assert_int_equal(number, -7);
+    assert_false(span_split_i64(&line, '\t', &number)); /* a blank is no digit */
+    assert_int_equal(number, -7);
+    assert_false(span_split_text(&line, '\t', text, sizeof(text))); /* too long */
+    assert_false(span_split_text(&line, '\t', text, sizeof(text))); /* there is no more */
+    assert_false(span_split_i64(&bad, '\t', &number));
+}
+
 static void test_unsigned_limits(void **state)
 {
     (void)state;
@@ -169,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_what_may_stand_in_a_line),
         cmocka_unit_test(test_cutting_stays_inside),
         cmocka_unit_test(test_split_gives_every_piece),
+        cmocka_unit_test(test_split_reads_a_line),
         cmocka_unit_test(test_unsigned_limits),
         cmocka_unit_test(test_signed_limits),
         cmocka_unit_test(test_text_fits_or_is_empty),
