@@ -5,6 +5,7 @@
  *     half of them are used                  more are taken, behind the user's charges in the same write: a user every
  *                                            millisecond, and more the more users want some
  *     all of them are used                   the next requests wait for those that come
+ *     TAKES_MAX are being asked for          who wants more waits, in turn
  *     settlements are behind                 nobody takes more: who is admitted without Redis waits for it at last
  *     idle for IDLE_MS, the user changed, the link to Redis moved, a hold's time is over, we stop: the rest is given back
  *
@@ -31,6 +32,8 @@
 
 struct flow;
 
+enum { TAKES_MAX = 16 }; /* questions open at once: Redis answers others, too */
+
 struct advances {
     struct flow *flow; /* borrowed */
     struct map by_user;
@@ -42,6 +45,7 @@ struct advances {
     struct advance_round { /* who wants more asks one after the other */
         struct list wanting;
         size_t count;
+        size_t asking_count; /* whose question is open */
         struct deadline_class rounds;
         struct deadline due;
         struct turn turn;

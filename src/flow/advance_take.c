@@ -16,6 +16,7 @@ enum {
     TAKE_ROUND_PART = 128 /* a round is of one user, and of one more for so many who want some */
 };
 
+static bool may_take(const struct advances *advances);
 static size_t wanted_for(const struct advance *advance, unsigned lately);
 static void take(struct advance *advance, size_t wanted);
 static void arm(struct advances *advances);
@@ -45,11 +46,10 @@ void advance_take_more(struct advance *advance, unsigned lately)
 {
     struct advances *advances = advance->advances;
     size_t wanted = wanted_for(advance, lately);
-    bool is_behind = settlements_are_behind(&advances->flow->settlements);
 
     if (advance->asked_count || advance->poor || advance->count > wanted / 2)
         return;
-    if (advance->count <= wanted / URGENT_PART && !is_behind) {
+    if (advance->count <= wanted / URGENT_PART && may_take(advances)) {
         take(advance, wanted);
         return;
     }
@@ -101,6 +101,7 @@ void advance_got_taken(struct advance *advance)
     struct quota_ahead *taken = &advance->take;
     bool is_same_day;
 
+    advance->advances->round.asking_count--;
     advance_wake_waiting(advance);
     if (taken->call.end != STORE_OK) {
         keep(advance, taken->call.end == STORE_DOWN ? 0 : advance->asked_count, 0);
@@ -118,6 +119,12 @@ void advance_got_taken(struct advance *advance)
     keep(advance, taken->taken, good_until(advance));
     if (!is_same_day)
         advance_leave(advance);
+}
+
+static bool may_take(const struct advances *advances)
+{
+    return advances->round.asking_count < TAKES_MAX &&
+           !settlements_are_behind(&advances->flow->settlements);
 }
 
 static size_t wanted_for(const struct advance *advance, unsigned lately)
@@ -138,6 +145,7 @@ static void take(struct advance *advance, size_t wanted)
     if (wanted <= advance->count)
         return;
     advance->asked_count = wanted - advance->count;
+    advance->advances->round.asking_count++;
     for (size_t i = 0; i < advance->asked_count; i++)
         ids[i] = request_id_next(flow->request_ids, advance->asked[i]);
     settlements_hurry(&flow->settlements, span_of(advance->user));
@@ -159,13 +167,13 @@ static void on_round_turn(struct turn *turn)
     struct advance_round *round = container_of(turn, struct advance_round, turn);
     struct advances *advances = container_of(round, struct advances, round);
     struct flow *flow = advances->flow;
-    bool is_behind = settlements_are_behind(&flow->settlements);
 
     deadline_leave(&round->due);
-    while (is_behind && settlements_are_troubled(&flow->settlements) && round->count > 0)
+    while (round->count > 0 && settlements_are_behind(&flow->settlements) &&
+           settlements_are_troubled(&flow->settlements))
         advance_leave(container_of(list_first(&round->wanting), struct advance, wants));
-    for (size_t n = is_behind ? 0 : 1 + round->count / TAKE_ROUND_PART; n > 0 && round->count > 0;
-         n--) {
+    for (size_t n = 1 + round->count / TAKE_ROUND_PART;
+         n > 0 && round->count > 0 && may_take(advances); n--) {
         struct advance *first = container_of(list_first(&round->wanting), struct advance, wants);
         take(first, wanted_for(first, user_memory_count(&flow->user_memory, span_of(first->user),
                                                         loop_now_ms(flow->loop))));

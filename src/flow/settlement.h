@@ -9,8 +9,8 @@
  *
  * What a user ended within SOON_MS (LATER_MS for who has many) is charged in one call, and so it is forgotten; the books take
  * what all users ended. Who is near a limit is charged at once, and settlements_hurry charges a user's before anything is
- * asked about what is left to that user. All others are in no hurry: a call every ROUND_MS, and more the more wait, so that
- * neither a busy second nor what an outage left behind is in anybody's way.
+ * asked about what is left to that user. All others are in no hurry: a call every ROUND_MS, more the more wait, and fewer while
+ * Redis answers late (congestion.h), so that neither a busy second nor what an outage left behind is in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage; what was charged
@@ -20,13 +20,14 @@
  *           SETTLED_KEPT_BYTES of them for SETTLED_KEPT_MS, and the same of the time before.
  * Runs on   the loop.
  * Fails     never for good; flow_is_idle waits for what is not yet journalled.
- * Source    design 5.1, 5.5; reliability D19; docs/decisions/013, 019, 021;
+ * Source    design 5.1, 5.5; reliability D19; docs/decisions/013, 019, 021, 022;
  *           redis.io/docs/latest/operate/oss_and_stack/management/persistence (everysec)
  */
 #ifndef KEYTURN_FLOW_SETTLEMENT_H
 #define KEYTURN_FLOW_SETTLEMENT_H
 
 #include "base/map.h"
+#include "flow/congestion.h"
 #include "io/deadline.h"
 #include "io/journal.h"
 #include "store/books.h"
@@ -55,9 +56,9 @@ struct settlement_round {
     struct list to_book; /* settlements */
     struct list asking;  /* batches */
     size_t to_book_count;
-    unsigned lonely_rounds;             /* something is to be booked, and less than a call takes */
-    bool books_are_next;                /* after them the parcels, in turn */
-    size_t weight[SETTLEMENT_AT_COUNT]; /* of what is asked and is not urgent */
+    struct congestion congestion[SETTLEMENT_AT_COUNT];
+    unsigned lonely_rounds; /* something is to be booked, and less than a call takes */
+    bool books_are_next;    /* after them the parcels, in turn */
     struct deadline_class rounds;
     struct deadline due;
     struct turn turn;
@@ -106,6 +107,8 @@ void settlement_begin_charged(struct settlements *settlements,
 void settlements_hurry(struct settlements *settlements, struct span user);
 /* We stop: nothing waits for company any more. */
 void settlements_drain(struct settlements *settlements);
+/* Due and not done. */
+size_t settlements_due_count(const struct settlements *settlements);
 /* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */
 bool settlements_are_behind(const struct settlements *settlements);
 /* What was asked last failed: what waits is in the journal and asked again with growing pauses. */

@@ -3,10 +3,7 @@
 #include "flow/flow.h"
 #include "flow/settlement_way.h"
 
-/* So much of a kind is asked by rounds at once: a dozen full calls, or some fifty of one settlement, a millisecond or two of
- * Redis. All that comes later waits behind it, and has to be answered in time even while somebody else keeps Redis busy. Of those
- * that wait, GATHER_PART times what a call takes are looked at for it. */
-enum { WEIGHT_MAX = 512, CALL_WEIGHT = 8, GATHER_PART = 4 };
+enum { GATHER_PART = 4 }; /* times what a call takes are looked at for it */
 
 static bool are_of_a_day(const struct settlement_record *a, const struct settlement_record *b);
 static bool are_of_a_user(const struct settlement_record *a, const struct settlement_record *b);
@@ -15,7 +12,6 @@ static struct batch *batch_new(struct settlements *settlements, enum settlement_
 static bool batch_takes(const struct batch *batch, const struct settlement *s);
 static bool has_id(const struct batch *batch, const struct settlement *s);
 static void ask(struct batch *batch);
-static size_t weight_of(const struct batch *batch);
 static void ask_charge(struct batch *batch);
 static void ask_book(struct batch *batch);
 static void ask_forget(struct batch *batch);
@@ -58,11 +54,6 @@ size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct 
     count = batch->count;
     ask(batch);
     return count;
-}
-
-bool batches_have_room(const struct settlements *settlements, enum settlement_at at)
-{
-    return settlements->round.weight[at] < WEIGHT_MAX;
 }
 
 void batches_close(struct settlements *settlements)
@@ -117,16 +108,13 @@ static bool are_of_a_user(const struct settlement_record *a, const struct settle
 
 static void ask(struct batch *batch)
 {
-    struct settlement_round *round = &batch->settlements->round;
+    struct settlements *settlements = batch->settlements;
 
-    list_append(&round->asking, &batch->link);
-    round->weight[batch->at] += weight_of(batch);
+    list_append(&settlements->round.asking, &batch->link);
+    if (!batch->is_urgent)
+        congestion_asked(&settlements->round.congestion[batch->at], &batch->paced, batch->count,
+                         loop_now_us(settlements->flow->loop));
     kinds[batch->at].ask(batch);
-}
-
-static size_t weight_of(const struct batch *batch)
-{
-    return batch->is_urgent ? 0 : CALL_WEIGHT + batch->count;
 }
 
 static void ask_charge(struct batch *batch)
@@ -165,17 +153,20 @@ static void ask_forget(struct batch *batch)
 static void on_batch_turn(struct turn *turn)
 {
     struct batch *batch = container_of(turn, struct batch, turn), *again = NULL;
-    struct settlement_round *round = &batch->settlements->round;
+    struct settlements *settlements = batch->settlements;
     enum store_end end = batch->call->end;
 
     list_remove(&batch->link);
-    round->weight[batch->at] -= weight_of(batch);
-    round_answered(batch->settlements, end);
+    if (!batch->is_urgent)
+        congestion_answered(&settlements->round.congestion[batch->at], &batch->paced,
+                            loop_now_us(settlements->flow->loop),
+                            settlements_due_count(settlements));
+    round_answered(settlements, end);
     for (size_t i = 0; i < batch->count; i++)
         if (!kinds[batch->at].is_untouched(batch, i))
             kinds[batch->at].tell(batch, i, end);
         else {
-            again = again ? again : batch_new(batch->settlements, batch->at, true);
+            again = again ? again : batch_new(settlements, batch->at, true);
             again->items[again->count++] = batch->items[i];
         }
     if (again)

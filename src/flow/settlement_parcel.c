@@ -78,12 +78,13 @@ void parcel_join(struct settlement *s, enum settle_when when)
 
 bool parcels_send_next(struct settlements *settlements)
 {
+    const struct congestion *congestion = settlements->round.congestion;
     struct settlement_parcels *parcels = &settlements->parcels;
     struct list *first = list_first(&parcels->due);
     struct parcel *parcel;
 
-    if (!first || !batches_have_room(settlements, AT_CHARGE) ||
-        !batches_have_room(settlements, AT_FORGET))
+    if (!first || !congestion_has_room(&congestion[AT_CHARGE]) ||
+        !congestion_has_room(&congestion[AT_FORGET]))
         return false;
     parcel = container_of(first, struct parcel, link);
     list_remove(&parcel->link);
@@ -107,9 +108,14 @@ void settlements_drain(struct settlements *settlements)
     map_each(&settlements->parcels.by_user, visit_drained, NULL);
 }
 
+size_t settlements_due_count(const struct settlements *settlements)
+{
+    return settlements->count - settlements->parcels.early_count;
+}
+
 bool settlements_are_behind(const struct settlements *settlements)
 {
-    return settlements->count - settlements->parcels.early_count >= settlements->behind_count;
+    return settlements_due_count(settlements) >= settlements->behind_count;
 }
 
 void parcels_charge_again(struct settlements *settlements)

@@ -23,6 +23,8 @@ void round_open(struct settlements *settlements)
 
     list_init(&round->to_book);
     list_init(&round->asking);
+    for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
+        congestion_init(&round->congestion[at]);
     turn_init(&round->turn, on_round_turn);
     deadline_class_open(&round->rounds, settlements->flow->loop, ROUND_MS);
     deadline_init(&round->due, &round->turn);
@@ -137,7 +139,7 @@ static bool book_next(struct settlements *settlements)
 {
     struct settlement_round *round = &settlements->round;
 
-    if (calls_to_book(round) == 0 || !batches_have_room(settlements, AT_BOOK))
+    if (calls_to_book(round) == 0 || !congestion_has_room(&round->congestion[AT_BOOK]))
         return false;
     round->to_book_count -= batch_ask(settlements, AT_BOOK, &round->to_book, false);
     round->lonely_rounds = 0;

@@ -30,6 +30,7 @@ struct batch {
     struct settlements *settlements; /* borrowed */
     enum settlement_at at;
     bool is_urgent;
+    struct congestion_call paced; /* unless it is urgent */
     size_t count;
     struct settlement *items[BOOK_BATCH_MAX]; /* borrowed: they wait for it */
     const struct store_call *call;            /* the one in ask */
@@ -53,7 +54,6 @@ void settlement_keep(struct settlement *settlement); /* in the journal, should w
 /* In settlement_batch.c: one call of the first that wait and those that go with it: how many it took. */
 size_t batch_ask(struct settlements *settlements, enum settlement_at at, struct list *waiting,
                  bool is_urgent);
-bool batches_have_room(const struct settlements *settlements, enum settlement_at at);
 void batches_close(struct settlements *settlements);
 
 /* In settlement_round.c. */

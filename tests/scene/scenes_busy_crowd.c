@@ -69,6 +69,38 @@ void busy_while_redis_is_behind(struct world *w)
     PLAINLY(w) EXPECT_NUMBER(w, held_ahead(w, ada), 0);
 }
 
+/* Late answers leave no room for more questions: who needs holds waits in turn, what is settled is asked afterwards. */
+void busy_while_redis_is_late(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct flow *flow = &w->instances[0].flow;
+    struct settlement_round *settling = &flow->settlements.round;
+    struct asker *askers[AT_ONCE];
+    size_t unsettled = flow->settlements.count;
+
+    for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
+        settling->congestion[at].room = 0;
+    flow->advances.round.asking_count += TAKES_MAX;
+    all_sent(w, ada, askers);
+    everything_runs(w, IDLE_MS / 2);
+    PLAINLY(w)
+    {
+        EXPECT(w, used_ahead(w) > 0 && used_ahead(w) < AT_ONCE);
+        EXPECT_NUMBER(w, flow->exchange_count, AT_ONCE - used_ahead(w));
+        EXPECT_NUMBER(w, flow->settlements.count, unsettled + used_ahead(w));
+    }
+    for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
+        settling->congestion[at].room = ROOM_LEAST;
+    flow->advances.round.asking_count -= TAKES_MAX;
+    everything_runs(w, IDLE_MS);
+    all_answered(w, askers, AT_ONCE);
+    PLAINLY(w)
+    {
+        EXPECT_NUMBER(w, held_ahead(w, ada), 0);
+        EXPECT_NUMBER(w, flow->settlements.count, 0);
+    }
+}
+
 /* What would have waited for company leaves at once. */
 void busy_instance_drains(struct world *w)
 {
