@@ -1,8 +1,12 @@
 /* keyturn check: everything `serve` would refuse before it touches the network, told at once. */
 #include "app/command.h"
 #include "app/core.h"
+#include "app/stray_variables.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+static void print_stray(void *context, const struct stray_variable *stray);
 
 int command_check(int argc, char **argv)
 {
@@ -24,9 +28,18 @@ int command_check(int argc, char **argv)
     fine = core_read_settings(&core, &options, &faults);
     fwrite(buffer_view(&faults).at, 1, buffer_size(&faults), stderr);
     buffer_done(&faults);
+    stray_variables_visit(environ, print_stray, NULL);
     environment_done(&core.environment);
     config_done(&core.config);
     if (fine)
         printf("configuration and environment are fine\n");
     return fine ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void print_stray(void *context, const struct stray_variable *stray)
+{
+    (void)context;
+    fprintf(stderr, "%.*s: nothing reads this variable%s%s%s\n", SPAN_PRINT(stray->name),
+            stray->near ? "; did you mean " : "", stray->near ? stray->near : "",
+            stray->near ? "?" : "");
 }

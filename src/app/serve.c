@@ -2,11 +2,13 @@
 
 #include "app/command.h"
 #include "app/limits.h"
+#include "app/stray_variables.h"
 #include "base/alloc.h"
 #include "domain/key_api.h"
 
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum {
     GATE_PATIENCE_MS = 15000,
@@ -17,6 +19,7 @@ enum {
 };
 
 static bool read_arguments(struct core_options *options, int argc, char **argv);
+static void log_stray(void *context, const struct stray_variable *stray);
 static void on_turn(struct turn *turn);
 static void on_stop_signal(struct turn *turn);
 static void on_hangup(struct turn *turn);
@@ -43,6 +46,7 @@ int command_serve(int argc, char **argv)
     alloc_keep_freed();
     s->exit_code = EXIT_FAILED;
     if (core_open(&s->core, &options)) {
+        stray_variables_visit(environ, log_stray, s->core.log);
         turn_init(&s->turn, on_turn);
         turn_init(&s->signal, on_stop_signal);
         turn_init(&s->hangup, on_hangup);
@@ -82,6 +86,16 @@ static bool read_arguments(struct core_options *options, int argc, char **argv)
             return false;
     }
     return true;
+}
+
+static void log_stray(void *context, const struct stray_variable *stray)
+{
+    char name[128];
+
+    span_text(span_first(stray->name, sizeof(name) - 1), name, sizeof(name));
+    log_warn(context, "nothing reads this variable: what it should set stays as it is",
+             log_text("variable", name),
+             log_text("did_you_mean", stray->near ? stray->near : "nothing keyturn knows"));
 }
 
 static void on_turn(struct turn *turn)

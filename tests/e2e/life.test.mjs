@@ -212,6 +212,10 @@ describe('the command line', () => {
             assert.match(stderr, /keyturn\.yaml:6:1: unknown section redi; did you mean redis\?/);
             assert.match(stderr, /KEYTURN_RENEWAL_WAIT: renewal\.wait is "soon"/);
         }
+        const stray = await world.command(['check', '--config', '/dev/null'], { env: { KEYTURN_SERVER_LISEN: '127.0.0.1:1', KEYTURN_PORT: 'tcp://10.0.0.1:80' } });
+        assert.equal(stray.code, 0, 'what nothing reads refuses nothing');
+        assert.match(stray.stderr, /^KEYTURN_SERVER_LISEN: nothing reads this variable; did you mean KEYTURN_SERVER_LISTEN\?$/m);
+        assert.match(stray.stderr, /^KEYTURN_PORT: nothing reads this variable$/m);
         const secrets = await world.command(['check'], { env: { KEYTURN_CONFIG: '/dev/null', KEYTURN_ENCRYPTION_SECRET: undefined, OPENROUTER_PROVISIONING_KEY: undefined } });
         assert.equal(secrets.code, 1);
         for (const name of ['KEYTURN_ENCRYPTION_SECRET', 'OPENROUTER_PROVISIONING_KEY']) assert.match(secrets.stderr, new RegExp(`${name} is not set`));
