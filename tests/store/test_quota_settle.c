@@ -278,7 +278,7 @@ static void test_a_page_is_listed_at_a_time(void **state)
     enum { HOLDS = 2 * EXPIRED_PAGE + 8 };
     struct harness *h = *state;
     struct tier tier = pro();
-    char id[16];
+    char id[24];
 
     for (int i = 0; i < HOLDS; i++) {
         snprintf(id, sizeof(id), "r%03d", i);
