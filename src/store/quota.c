@@ -1,6 +1,7 @@
 #include "store/quota.h"
 
 #include "store/quota_parts.h"
+#include "store/settled_text.h"
 
 #include <assert.h>
 
@@ -115,7 +116,7 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
     args_add(&args, ask->request_id);
     args_add(&args, ask->holder);
     args_add(&args, span_of(ask->tier->name));
-    args_add(&args, quota_line(ask->model, model));
+    args_add(&args, store_line(ask->model, model));
     args_add(&args, span_of(budget->name));
     args_add(&args, span_of(day->name));
     args_add_number(&args, day->starts_ms);
@@ -127,15 +128,6 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
     for (size_t i = 0; i < later.count; i++)
         args_add(&args, later.items[i]);
     args_send(&args, store, call, wake, read, SCRIPT_admit, keys.names, keys.count);
-}
-
-struct span quota_line(struct span text, char ret_line[METER_TEXT_MAX])
-{
-    struct span line = span_first(text, METER_TEXT_MAX);
-
-    for (size_t i = 0; i < line.size; i++)
-        ret_line[i] = (unsigned char)line.at[i] < ' ' || line.at[i] == 0x7f ? ' ' : line.at[i];
-    return (struct span){ret_line, line.size};
 }
 
 static void add_limits(struct store_args *args, const struct tier *tier)

@@ -31,19 +31,6 @@ void quota_admit_send(struct store *store, struct store_call *call, const struct
                       struct admit_windows windows, struct later_ids later, struct turn *wake,
                       bool (*read)(struct store_call *call, const struct redis_reply *reply));
 
-/* A hold's texts are lines. */
-struct span quota_line(struct span text, char ret_line[METER_TEXT_MAX]);
-
-/* What stands in the account until it is booked; reading puts it over the user and the request id that are there. */
-enum {
-    QUOTA_UNBOOKED_NUMBERS = 8,
-    QUOTA_UNBOOKED_SIZE = METER_TEXT_MAX + 1 + QUOTA_UNBOOKED_NUMBERS * NUMBER_TEXT_SIZE +
-                          TIER_NAME_MAX + 1 + sizeof("nothing_sent")
-};
-struct span quota_unbooked_write(const struct settlement_record *record, struct span model,
-                                 char ret_lines[QUOTA_UNBOOKED_SIZE]);
-bool quota_unbooked_read(struct span text, struct settlement_record *record);
-
 /* Where things stand in lua/admit.lua's answer. */
 enum admit_item {
     ADMIT_ITEM_VERDICT,

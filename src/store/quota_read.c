@@ -2,6 +2,7 @@
 #include "store/quota.h"
 
 #include "store/quota_parts.h"
+#include "store/settled_text.h"
 
 enum { UNBOOKED_MS = 5000 }; /* what is settled is booked within some rounds, if anybody is there */
 
@@ -146,7 +147,7 @@ static bool read_unbooked_list(const struct redis_reply *list, struct quota_expi
         record->generation_id[0] = '\0';
         if (redis_reply_count(pair) != 2 ||
             !item_text(pair, 0, record->request_id, sizeof(record->request_id)) ||
-            !quota_unbooked_read(redis_reply_text(redis_reply_item(pair, 1)), record))
+            !settled_text_read(redis_reply_text(redis_reply_item(pair, 1)), record))
             return false;
     }
     expire->unbooked_count = count;

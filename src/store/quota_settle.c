@@ -1,6 +1,7 @@
 /* The side of store/quota.h that settles. */
 #include "base/unset.h"
 #include "store/quota_parts.h"
+#include "store/settled_text.h"
 #include "store/tally.h"
 
 #include <assert.h>
@@ -15,12 +16,12 @@ struct texts {
     struct span models[SETTLE_BATCH_MAX];
     char model_texts[SETTLE_BATCH_MAX][METER_TEXT_MAX];
     char rows[SETTLE_BATCH_MAX][TALLY_TEXT_SIZE];
-    char lines[SETTLE_BATCH_MAX][QUOTA_UNBOOKED_SIZE];
+    char lines[SETTLE_BATCH_MAX][SETTLED_TEXT_SIZE];
 };
 
 static void add_sums(struct store_args *args, const struct settle *settle, struct texts *texts);
 static void add_record(struct store_args *args, const struct settlement_record *record,
-                       struct span model, char ret_lines[QUOTA_UNBOOKED_SIZE]);
+                       struct span model, char ret_text[SETTLED_TEXT_SIZE]);
 static bool read_settled(struct store_call *call, const struct redis_reply *reply);
 static bool read_already(struct settle *settle, const struct redis_reply *reply, size_t at);
 static bool read_forgotten(struct store_call *call, const struct redis_reply *reply);
@@ -55,7 +56,7 @@ void quota_settle(struct store *store, struct settle *settle,
     for (size_t i = 0; i < count; i++) {
         assert(settlements_go_together(first, records[i]));
         settle->items[i] = (struct settled){.record = records[i]};
-        texts.models[i] = quota_line(span_of(records[i]->model), texts.model_texts[i]);
+        texts.models[i] = store_line(span_of(records[i]->model), texts.model_texts[i]);
     }
     add_sums(&args, settle, &texts);
     for (size_t i = 0; i < count; i++)
@@ -96,12 +97,12 @@ static void add_sums(struct store_args *args, const struct settle *settle, struc
 }
 
 static void add_record(struct store_args *args, const struct settlement_record *record,
-                       struct span model, char ret_lines[QUOTA_UNBOOKED_SIZE])
+                       struct span model, char ret_text[SETTLED_TEXT_SIZE])
 {
     assert(request_id_is_fine(span_of(record->request_id)));
     args_add(args, span_of(record->request_id));
     args_add_number(args, record->delivered);
-    args_add(args, quota_unbooked_write(record, model, ret_lines));
+    args_add(args, settled_text_write(record, model, ret_text));
 }
 
 static bool read_settled(struct store_call *call, const struct redis_reply *reply)
@@ -126,7 +127,7 @@ static bool read_already(struct settle *settle, const struct redis_reply *reply,
     item = &settle->items[index - 1];
     settle->some_already = item->already = true;
     item->is_booked = text.size == 0;
-    return item->is_booked || quota_unbooked_read(text, item->record);
+    return item->is_booked || settled_text_read(text, item->record);
 }
 
 static bool read_forgotten(struct store_call *call, const struct redis_reply *reply)

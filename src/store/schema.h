@@ -50,7 +50,7 @@ enum store_key {
         STORE_KEY_COUNT
 };
 
-enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 3 };
+enum { STORE_KEY_MAX = 192, STORE_SCHEMA_VERSION = 4 };
 
 struct store_key_row {
     const char *name;

@@ -1,8 +1,4 @@
-/* What is settled and not booked yet, as it stands in the account: in front of these lines lua/settle.lua puts "S", when, the
- * budget window and the day. */
-#include "store/quota_parts.h"
-
-#include "base/number.h"
+#include "store/settled_text.h"
 
 #include <assert.h>
 
@@ -23,8 +19,17 @@ const char *cost_source_name(enum cost_source source)
     return sources[source];
 }
 
-struct span quota_unbooked_write(const struct settlement_record *record, struct span model,
-                                 char ret_lines[QUOTA_UNBOOKED_SIZE])
+struct span store_line(struct span text, char ret_line[METER_TEXT_MAX])
+{
+    struct span line = span_first(text, METER_TEXT_MAX);
+
+    for (size_t i = 0; i < line.size; i++)
+        ret_line[i] = (unsigned char)line.at[i] < ' ' || line.at[i] == 0x7f ? ' ' : line.at[i];
+    return (struct span){ret_line, line.size};
+}
+
+struct span settled_text_write(const struct settlement_record *record, struct span model,
+                               char ret_text[SETTLED_TEXT_SIZE])
 {
     const int64_t numbers[] = {quota_amount(record->cost_nano_usd),
                                record->delivered,
@@ -33,17 +38,28 @@ struct span quota_unbooked_write(const struct settlement_record *record, struct 
                                record->completion_tokens,
                                record->reasoning_tokens,
                                record->key_version};
-    char *at = put_text(ret_lines, model);
+    char *at = put_text(ret_text, model);
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         at = number_put(at, numbers[i], '\n');
     at = put_text(at, span_of(record->tier));
     at = number_put(at, record->finished_ms, '\n');
     at = put_text(at, span_of(cost_source_name(record->source)));
-    return (struct span){ret_lines, (size_t)(at - 1 - ret_lines)};
+    return (struct span){ret_text, (size_t)(at - 1 - ret_text)};
 }
 
-bool quota_unbooked_read(struct span text, struct settlement_record *record)
+struct span settled_entry_write(const struct settlement_record *record,
+                                char ret_entry[SETTLED_ENTRY_SIZE])
+{
+    char model[METER_TEXT_MAX], *at = put_text(ret_entry, span_of(record->user));
+    struct span settled;
+
+    at = put_text(at, span_of(record->day));
+    settled = settled_text_write(record, store_line(span_of(record->model), model), at);
+    return (struct span){ret_entry, (size_t)(settled.at + settled.size - ret_entry)};
+}
+
+bool settled_text_read(struct span text, struct settlement_record *record)
 {
     int64_t settled_ms, delivered = 0;
     struct settlement_record got = *record;

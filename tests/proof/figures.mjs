@@ -41,9 +41,9 @@ export class LedgerReader {
     async read(count = 2000) {
         const entries = await this.ask('XRANGE', 'kt:{books}:ledger', this.last, '+', 'COUNT', count);
         if (entries.length) this.last = `(${entries.at(-1)[0]}`;
-        return entries.map(([, fields]) => {
-            const row = table(fields);
-            return { ...row, cost: Number(row.cost_nano_usd), prompt: Number(row.prompt), completion: Number(row.completion) };
+        return entries.map(([, [request_id, text]]) => {
+            const [user, day, model, cost, delivered, prompt, cached, completion, reasoning, version, tier, finished_ms, source] = text.split('\n');
+            return { request_id, user, tier, model, day, source, delivered, version, finished_ms, reasoning, cached, cost: Number(cost), prompt: Number(prompt), completion: Number(completion) };
         });
     }
     async readAll() {

@@ -13,21 +13,23 @@ struct account {
     bool cut_off, died;
 };
 
+/* Of an entry: the user, the cost and the source. */
+#define ENTRY "'^([^\\n]*)\\n[^\\n]*\\n[^\\n]*\\n(%d+)\\n.*\\n([^\\n]*)$'"
+
 #define LEDGER_SCRIPT \
     "local times, text = 0, '- - 0' " \
-    "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do local f = {} " \
-    "for i = 1, #e[2], 2 do f[e[2][i]] = e[2][i + 1] end " \
-    "if f.request_id == ARGV[1] then times = times + 1 " \
-    "text = f.user .. ' ' .. f.source .. ' ' .. f.cost_nano_usd end end " \
+    "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do " \
+    "if e[2][1] == ARGV[1] then local user, cost, source = string.match(e[2][2], " ENTRY ") " \
+    "times = times + 1 text = user .. ' ' .. source .. ' ' .. cost end end " \
     "return times .. ' ' .. text"
 
 #define ACCOUNT_SCRIPT \
     "local ledger, sent, estimates = 0, 0, 0 " \
-    "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do local f = {} " \
-    "for i = 1, #e[2], 2 do f[e[2][i]] = e[2][i + 1] end " \
-    "if f.user == ARGV[1] then ledger = ledger + f.cost_nano_usd " \
-    "sent = sent + (f.source == 'nothing_sent' and 0 or 1) " \
-    "estimates = estimates + (f.source == 'estimate' and 1 or 0) end end " \
+    "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do " \
+    "local user, cost, source = string.match(e[2][2], " ENTRY ") " \
+    "if user == ARGV[1] then ledger = ledger + cost " \
+    "sent = sent + (source == 'nothing_sent' and 0 or 1) " \
+    "estimates = estimates + (source == 'estimate' and 1 or 0) end end " \
     "local requests, cost = 0, 0 " \
     "for _, k in ipairs(redis.call('KEYS', 'kt:{books}:month:*:user')) do " \
     "local r, c = string.match(redis.call('HGET', k, ARGV[1]) or '0 0 ', '^(%d+) (%d+) ') " \

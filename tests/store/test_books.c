@@ -157,9 +157,8 @@ static void test_what_the_ledger_says(void **state)
                              "'+')[1][2], ' ')\t1\tkt:{books}:ledger",
                              '\t');
     assert_string_equal(entry.text,
-                        "request_id r1 user ada tier Pro model x/y day 2026-11-20 finished_ms "
-                        "1795176000000 cost_nano_usd 5 prompt 100 cached 40 completion 20 "
-                        "reasoning -1 source nothing_sent");
+                        "r1 ada\n2026-11-20\nx/y\n5\n1\n100\n40\n20\n-1\n0\nPro\n1795176000000\n"
+                        "nothing_sent");
 }
 
 static void assert_usage(struct harness *h, const char *field, const char *expected)

@@ -63,7 +63,8 @@ static void test_a_whole_batch(void **state)
     struct look ids = store_look_split(
         h,
         "EVAL\tlocal ids = {} for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do "
-        "ids[i] = entry[2][2] == 'r' .. i - 1 and entry[2][14] == tostring(i) and '.' or '!' end "
+        "local cost = string.match(entry[2][2], '^ada\\n[^\\n]*\\nx/y\\n(%d+)\\n') "
+        "ids[i] = entry[2][1] == 'r' .. i - 1 and cost == tostring(i) and '.' or '!' end "
         "return table.concat(ids)\t1\tkt:{books}:ledger",
         '\t');
     assert_int_equal(strspn(ids.text, "."), BATCH); /* in their order, each with its cost */

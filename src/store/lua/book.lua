@@ -1,8 +1,8 @@
 -- Called by book_settlements in store/books.c.
 -- KEYS: ledger, the day's seen ids, the day's sums by user and all others, the same two of the month.
 -- ARGV: now (not used), day, is it another day already, how many users, how many models of tiers; then of each user its name and what
--- is added to its rows; of each model its tier, name and what is added; then of each settlement: request id (each once),
--- user, tier, model, finished_ms, cost, prompt, cached, completion, reasoning, source.
+-- is added to its rows; of each model its tier, name and what is added; then of each settlement: request id (each once) and what
+-- the ledger says of it.
 -- Answers the numbers of those that were booked before. If there are such, nothing was written: the others are to be asked
 -- again without them. Books once per request id. What was never sent is in the ledger but is no request in the sums. All is
 -- read before anything is written: what cannot be read is refused whole.
@@ -12,7 +12,7 @@ local DAYS_MS = '34560000000' -- a day's sums, 400 days; months stay
 local FIELDS_MAX = 6000 -- models that come after that are summed as "other"
 local ROW = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 local EXACT = 9007199254740992 -- 2^53
-local USERS, WIDTH = 6, 11
+local USERS, WIDTH = 6, 2
 local BY_USER, BY_PAIR, MONTH_BY_USER, MONTH_BY_PAIR = 3, 4, 5, 6
 
 local call, format, sub, match = redis.call, string.format, string.sub, string.match
@@ -82,12 +82,8 @@ for key, rows in pairs({[BY_USER] = users, [BY_PAIR] = models, [MONTH_BY_USER] =
     if #flat > 0 then written[key] = flat end
 end
 
-for at = first, #ARGV, WIDTH do
-    call('XADD', KEYS[1], 'MAXLEN', '~', LEDGER_MAX, '*', 'request_id', ARGV[at], 'user', ARGV[at + 1], 'tier',
-        ARGV[at + 2], 'model', ARGV[at + 3], 'day', day, 'finished_ms', ARGV[at + 4], 'cost_nano_usd', ARGV[at + 5],
-        'prompt', ARGV[at + 6], 'cached', ARGV[at + 7], 'completion', ARGV[at + 8], 'reasoning', ARGV[at + 9],
-        'source', ARGV[at + 10])
-end
+for at = first, #ARGV - WIDTH, WIDTH do call('XADD', KEYS[1], '*', ARGV[at], ARGV[at + 1]) end
+call('XADD', KEYS[1], 'MAXLEN', '~', LEDGER_MAX, '*', ARGV[#ARGV - 1], ARGV[#ARGV])
 call('SADD', KEYS[2], unpack(ids))
 for key, flat in pairs(written) do call('HSET', KEYS[key], unpack(flat)) end
 if is_first then

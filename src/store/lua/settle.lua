@@ -35,12 +35,21 @@ for at = first, #ARGV, 3 do
     count = count + 1
     ids[count], fields[sum_count + count] = ARGV[at], ARGV[at]
 end
-local open, known = call('HMGET', account, unpack(fields)), call('SMISMEMBER', KEYS[2], unpack(ids))
+local open = call('HMGET', account, unpack(fields))
 local sums, changed = {}, {}
 for i = 1, sum_count do sums[fields[i]] = number(open[i]) end
 local function add(field, value)
     sums[field] = (sums[field] or number(call('HGET', account, field))) + value -- of another window
     changed[field] = true
+end
+
+-- What was settled stands over its hold, so only what has no record may have been settled and forgotten.
+local known, lone = {}, {}
+for i = 1, count do
+    if not open[sum_count + i] then lone[#lone + 1] = ids[i] end
+end
+if #lone > 0 then
+    for i, is_settled in ipairs(call('SMISMEMBER', KEYS[2], unpack(lone))) do known[lone[i]] = is_settled == 1 end
 end
 
 -- Holds taken in one call are the same, so each kind is read once and counted.
@@ -50,7 +59,7 @@ for i = 1, count do
     local id, at, record = ids[i], first + 3 * (i - 1), open[sum_count + i]
     local hold = record and holds[record]
     local unbooked = record and find(record, '^S\n')
-    if unbooked or known[i] == 1 then
+    if unbooked or known[id] then
         already[#already + 1], already[#already + 2] = i, unbooked and record or ''
     elseif record and not hold then
         local state, amount, message, window, held_day = match(record, HOLD)
