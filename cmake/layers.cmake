@@ -10,7 +10,7 @@ function(keyturn_layer layer)
     file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/layers/${layer})
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/src/${layer} ${PROJECT_BINARY_DIR}/layers/${layer}/${layer} SYMBOLIC)
 
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.c)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${layer}/*.c)
     list(FILTER sources EXCLUDE REGEX "/app/main\\.c$")
     if(NOT sources)
         add_library(${target} INTERFACE)

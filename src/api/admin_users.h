@@ -10,7 +10,7 @@
  * Admission reads the user's hash each time, so the next request on any instance feels the change; what runs goes on
  * under the limits it was let in with. The user's sub-key is not touched here. Its own limit at OpenRouter is the second
  * wall: when a request that the ledger lets through meets it, after a higher tier, an override or a boost, it is raised
- * then, once for everybody who waits (flow/renewal_raise.c, docs/decisions/016). A lower tier lowers no key: the ledger
+ * then, once for everybody who waits (flow/renewal/raise.c, docs/decisions/016). A lower tier lowers no key: the ledger
  * refuses first. A tier that runs on the shared key leaves the sub-key unused.
  *
  * Each change is a line of the log at info: who, which user, what, its old and new value as they stand in the store.

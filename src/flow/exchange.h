@@ -1,6 +1,6 @@
 /* exchange.h: one inference request on its way, from its head to the books.
  *
- * The way is the table below; exchange.c runs it, exchange_*.c hold the rows in the same order. Library callbacks record
+ * The way is the table below; exchange/exchange.c runs it, the files beside it hold the rows. Library callbacks record
  * into the exchange and post its turn; rows decide. The exchange outlives its client: once money may have been spent it
  * goes on to settle, whoever is still there.
  *

@@ -27,7 +27,7 @@
 #define KEYTURN_FLOW_SETTLEMENT_H
 
 #include "base/map.h"
-#include "flow/congestion.h"
+#include "flow/settlement/congestion.h"
 #include "io/deadline.h"
 #include "io/journal.h"
 #include "store/books.h"
@@ -131,7 +131,7 @@ void settlement_leave(struct settlement_wait *wait); /* it goes on by itself */
 bool settlement_write(const struct settlement_record *record, struct buffer *out);
 bool settlement_read(struct span line, struct settlement_record *ret_record);
 
-/* For settlement.c: in settlement_again.c. */
+/* For settlement.c: in settlement/again.c. */
 void settled_open(struct settlements *settlements);
 void settled_close(struct settlements *settlements);
 void settled_keep(struct settlements *settlements, const struct settlement_record *record);

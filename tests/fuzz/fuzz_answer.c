@@ -1,5 +1,5 @@
 /* An answer means the same however its bytes are cut; the first byte of the input says where. */
-#include "io/upstream_answer.h"
+#include "io/upstream/answer.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "scene/pump.h"
 
-#include "flow/exchange_way.h"
+#include "flow/exchange/way.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* How much may be open: more while answers come in time, less when they are late. */
-#include "flow/congestion.h"
+#include "flow/settlement/congestion.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
 #define KEYTURN_TEST_FRONT_READER_H
 
 #include "base/alloc.h"
-#include "io/message.h"
+#include "io/server/message.h"
 
 #include <assert.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "io/head_guard.h"
+#include "io/server/head_guard.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "io/reply.h"
+#include "io/server/reply.h"
 
 struct row {
     int status;

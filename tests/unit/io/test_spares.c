@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "io/spares.h"
+#include "io/server/spares.h"
 
 static struct spares spares;
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io/upstream_connect.h"
+#include "io/upstream/connect.h"
 
 enum { FEW = 10, MANY = 80, PATIENCE_MS = 5000 };
 

@@ -1,7 +1,7 @@
 /* Whose connection it is: between two owners it rests, and an answer that comes too soon is nobody's. */
 #include "test_upstream_peer.h"
 
-#include "io/upstream_pool.h"
+#include "io/upstream/pool.h"
 
 #define OK_5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define POISON "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"

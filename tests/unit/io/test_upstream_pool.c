@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io/upstream_pool.h"
+#include "io/upstream/pool.h"
 #include "io/uv_loop.h"
 
 enum { MANY = 5 * UPSTREAM_DROPS_MAX, IDLE_MS = 60 };
