@@ -27,17 +27,21 @@ void vitals_read(struct api *api)
     struct server_stats clients = server_stats(api->data);
     struct upstream_stats upstream = upstream_stats(api->flow->upstream);
     struct redis_stats redis = redis_stats(api->redis);
+    struct settlements_stats settlements = settlements_stats(&api->flow->settlements);
 
     metric_set(m, MEASURE_IN_FLIGHT, (int64_t)api->flow->exchange_count);
     metric_set(m, MEASURE_UPSTREAM_OPEN, (int64_t)upstream.calls_open);
     metric_set(m, MEASURE_UPSTREAM_CONNECTIONS, (int64_t)upstream.connections_open);
     metric_set(m, MEASURE_CONNECTIONS, (int64_t)clients.connections);
     metric_set(m, MEASURE_REDIS_UP, redis.up);
+    metric_set(m, MEASURE_SETTLEMENTS_OPEN, (int64_t)settlements.open);
+    metric_set(m, MEASURE_SETTLEMENTS_JOURNALLED, (int64_t)settlements.journalled);
     metric_set(m, MEASURE_KEYRING, (int64_t)keyring_count(&api->flow->keyring));
     metric_set(m, MEASURE_TOKENS, (int64_t)identities_count(&api->flow->identities));
     catch_up(m, MEASURE_HEADS_REFUSED, clients.heads_refused);
     catch_up(m, MEASURE_OVER_CAP, clients.refused_at_cap);
     catch_up(m, MEASURE_REDIS_LOST, redis.commands_lost);
+    catch_up(m, MEASURE_REDIS_LATE, settlements.late);
 }
 
 static void on_second(struct turn *turn)

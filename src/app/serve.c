@@ -237,8 +237,10 @@ static void watch_drain(struct serve *s, enum serve_at next_at)
         deadline_join_in(&s->waits, &s->wait, WATCH_MS);
     else if (next_at == SERVE_CUTTING)
         cut(s);
-    else
+    else {
+        flow_give_up(&s->flow);
         stop(s, flow_is_idle(&s->flow) ? EXIT_DONE : EXIT_FAILED);
+    }
 }
 
 static void stop(struct serve *s, int exit_code)

@@ -7,7 +7,9 @@
 #define PREFIX SPAN("KEYTURN_")
 
 static const char *const others[] = {"KEYTURN_ENV", "KEYTURN_CONFIG",
-                                     "KEYTURN_KILL_AT", /* base/fault_point.h */
+#ifdef KEYTURN_FAULT_POINTS
+                                     "KEYTURN_KILL_AT",
+#endif
 #define ROW(field, variable, required, text) variable, variable "_FILE",
                                      SECRETS(ROW)
 #undef ROW

@@ -5,7 +5,7 @@
  *     half of them are used                  more are taken, behind the user's charges in the same write: a user every
  *                                            millisecond, and more the more users want some
  *     all of them are used                   the next requests wait for those that come
- *     TAKES_MAX are being asked for          who wants more waits, in turn
+ *     there is no room for more questions    who wants more waits, in turn (flow/congestion.h)
  *     settlements are behind                 nobody takes more: who is admitted without Redis waits for it at last
  *     idle for IDLE_MS, the user changed, the link to Redis moved, a hold's time is over, we stop: the rest is given back
  *
@@ -27,25 +27,24 @@
 #define KEYTURN_FLOW_ADVANCE_H
 
 #include "base/map.h"
+#include "flow/congestion.h"
 #include "io/deadline.h"
 #include "store/quota.h"
 
 struct flow;
-
-enum { TAKES_MAX = 16 }; /* questions open at once: Redis answers others, too */
 
 struct advances {
     struct flow *flow; /* borrowed */
     struct map by_user;
     struct list leaving; /* no request finds them any more */
     size_t count;        /* those that leave included */
-    struct deadline_class idles;
+    struct deadline_class idles, waits;
     struct turn link;
     bool blind, stopped;
     struct advance_round { /* who wants more asks one after the other */
         struct list wanting;
         size_t count;
-        size_t asking_count; /* whose question is open */
+        struct congestion taking;
         struct deadline_class rounds;
         struct deadline due;
         struct turn turn;
@@ -62,21 +61,23 @@ void advances_set_blind(struct advances *advances, bool blind);
  * has to be asked. */
 bool advance_use(struct advances *advances, const struct admit_ask *ask,
                  struct admission *ret_admission, char ret_id[REQUEST_ID_MAX + 1]);
-/* It has none now, but some are on their way for the same user: wake is posted when they are there, or will not come. Then it
- * should ask again, and not wait once more. */
+/* It has none now, but some are on their way for the same user: wake is posted when they are there, will not come, or have not
+ * come for ADVANCE_WAIT_MS. Then it should leave and ask again, and not wait once more. */
 struct advance_wait {
     struct list link;
     struct turn *wake; /* borrowed */
+    struct deadline due;
 };
 bool advance_await(struct advances *advances, const struct admit_ask *ask,
                    struct advance_wait *wait, struct turn *wake);
 static inline bool advance_is_awaited(const struct advance_wait *wait)
 {
-    return list_is_linked(&wait->link);
+    return list_is_linked(&wait->link) && !wait->due.passed;
 }
 static inline void advance_wait_leave(struct advance_wait *wait)
 {
     list_remove(&wait->link);
+    deadline_leave(&wait->due);
 }
 /* Redis granted it. What is held ahead is not counted in its view. */
 void advance_granted(struct advances *advances, const struct admit_ask *ask,

@@ -52,6 +52,11 @@ void flow_cut(struct flow *flow)
         loop_post(flow->loop, &container_of(node, struct cost_job, link)->turn);
 }
 
+void flow_give_up(struct flow *flow)
+{
+    settlements_give_up(&flow->settlements);
+}
+
 bool flow_is_idle(const struct flow *flow)
 {
     return flow->exchange_count == 0 && flow->renewals.count == 0 && flow->advances.count == 0 &&

@@ -102,7 +102,8 @@ struct flow {
 /* The borrowed members, settings, random, instance, deployment and pseudonym_key must be set; prepares the rest. */
 void flow_open(struct flow *flow, const uint64_t map_seed[2]);
 void flow_drain(struct flow *flow);
-void flow_cut(struct flow *flow); /* the grace is over: exchanges end with FAULT_DRAINING */
+void flow_cut(struct flow *flow);     /* the grace is over: exchanges end with FAULT_DRAINING */
+void flow_give_up(struct flow *flow); /* that was too long, too: what is known is in the journal */
 bool flow_is_idle(const struct flow *flow); /* nothing under way: no exchange, no renewal */
 void flow_close(struct flow *flow);
 

@@ -38,6 +38,10 @@
         "Settlements by where the cost came from.") \
     ROW(SETTLED_NANO_USD, "keyturn_settled_nano_usd_total", COUNTER, SOURCE, NONE, \
         "Cost settled, in nano-USD.") \
+    ROW(SETTLEMENTS_OPEN, "keyturn_settlements_open", GAUGE, NONE, NONE, \
+        "Settlements that are not charged, booked and forgotten yet. Alarm when it grows.") \
+    ROW(SETTLEMENTS_JOURNALLED, "keyturn_settlements_journalled", GAUGE, NONE, NONE, \
+        "Of these, in the journal: Redis did not take them at the first try.") \
     ROW(ESTIMATED, "keyturn_costs_estimated_total", COUNTER, NONE, NONE, \
         "Costs OpenRouter never told. Alarm on many.") \
     ROW(BREAKER_OPEN, "keyturn_renewal_breaker_open", GAUGE, NONE, NONE, \
@@ -64,6 +68,8 @@
         "Redis commands, asked to answered.") \
     ROW(REDIS_LOST, "keyturn_redis_commands_lost_total", COUNTER, NONE, NONE, \
         "Redis commands whose outcome is unknown.") \
+    ROW(REDIS_LATE, "keyturn_redis_late_total", COUNTER, NONE, NONE, \
+        "Bunches of commands answered so late that less is asked of what nobody waits for.") \
     ROW(LOOP_LAG, "keyturn_loop_lag_seconds", HISTOGRAM, NONE, NONE, \
         "The longest tick of each second.") \
     ROW(KEYRING, "keyturn_cached_keys", GAUGE, NONE, NONE, "Sub-keys open in this process.") \

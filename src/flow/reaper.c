@@ -187,12 +187,13 @@ static void got_expired(struct reaping *r)
 }
 
 /* Somebody charged it and did not live to book it. Those that we are booking ourselves do not come here unless the books
- * cannot be written, and then they are in the journal. What is older than the books remember may be in them. */
+ * cannot be written, and then they are in the journal, or many are due. What is older than the books remember may be in them. */
 static void book_unbooked(struct reaping *r)
 {
     struct flow *flow = r->base.flow;
 
-    if (flow->settlements.journalled || flow->settlements.round.failures)
+    if (flow->settlements.journalled || flow->settlements.round.failures ||
+        flow->settlements.round.to_book_count > BOOK_BATCH_MAX)
         return;
     for (size_t i = 0; i < r->expire.unbooked_count; i++) {
         const struct settlement_record *record = &r->expire.unbooked[i];

@@ -10,7 +10,7 @@
  * What a user ended within SOON_MS (LATER_MS for who has many) is charged in one call, and so it is forgotten; the books take
  * what all users ended. Who is near a limit is charged at once, and settlements_hurry charges a user's before anything is
  * asked about what is left to that user. All others are in no hurry: a call every ROUND_MS, more the more wait, and fewer while
- * Redis answers late (congestion.h), so that neither a busy second nor what an outage left behind is in anybody's way.
+ * Redis answers late (flow/congestion.h), so that neither a busy second nor what an outage left behind is in anybody's way.
  *
  * A Redis that writes its log once a second may forget, when it dies, the last it has acknowledged. So what was
  * acknowledged within the last seconds is kept, too, and asked again when the link is back after an outage; what was charged
@@ -27,7 +27,7 @@
 #define KEYTURN_FLOW_SETTLEMENT_H
 
 #include "base/map.h"
-#include "flow/settlement/congestion.h"
+#include "flow/congestion.h"
 #include "io/deadline.h"
 #include "io/journal.h"
 #include "store/books.h"
@@ -107,10 +107,17 @@ void settlement_begin_charged(struct settlements *settlements,
 void settlements_hurry(struct settlements *settlements, struct span user);
 /* We stop: nothing waits for company any more. */
 void settlements_drain(struct settlements *settlements);
+/* Time is up: what is under way goes to the journal, for the next process on the same directory. */
+void settlements_give_up(struct settlements *settlements);
 /* Due and not done. */
 size_t settlements_due_count(const struct settlements *settlements);
 /* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */
 bool settlements_are_behind(const struct settlements *settlements);
+struct settlements_stats {
+    size_t open, journalled;
+    uint64_t late; /* bunches of calls that were answered late */
+};
+struct settlements_stats settlements_stats(const struct settlements *settlements);
 /* What was asked last failed: what waits is in the journal and asked again with growing pauses. */
 bool settlements_are_troubled(const struct settlements *settlements);
 /* How long the link to Redis has been up without a break. */

@@ -444,7 +444,10 @@ describe('#9 store outage', { concurrency: 1 }, () => {
         await until('all is booked', async () => await world.redis.ask('XLEN', 'kt:{books}:ledger') === count + 1, { within: 60_000, every: 200 });
         assert.equal((await budget(world, 'user-7')).spent, 1000 * count / 500);
         await until('the journal is empty', () => statSync(join(world.directory, 'data', 'journal-0')).size === 0);
-        assert.equal((await one.metrics())['keyturn_redis_commands_lost_total'], 0, 'none was asked more than Redis answers in time');
+        await until('nothing is open', async () => (await one.metrics()).keyturn_settlements_open === 0);
+        const told = await one.metrics();
+        assert.equal(told.keyturn_redis_commands_lost_total, 0, 'none was asked more than Redis answers in time');
+        assert.equal(told.keyturn_settlements_journalled, 0);
     }));
 });
 

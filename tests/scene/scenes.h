@@ -78,6 +78,8 @@
     ROW(busy_user_leaves_while_waiting, 1, NULL) \
     ROW(busy_while_redis_is_behind, 1, NULL) \
     ROW(busy_while_redis_is_late, 1, NULL) \
+    ROW(busy_and_no_holds_come, 1, NULL) \
+    ROW(busy_instance_gives_up, 1, arrange_journal) \
     ROW(busy_instance_drains, 1, NULL) \
     ROW(outbox_of_the_dead_after_a_lost_answer, 2, NULL) \
     ROW(cancelled_stream, 1, NULL) \

@@ -295,6 +295,9 @@ static void close_instance(struct world *w, struct instance *instance)
     EXPECT_NUMBER(w, fake_redis_pending(instance->redis), 0);
     EXPECT_NUMBER(w, fake_fetch_open(instance->fetcher), 0);
     EXPECT_NUMBER(w, fake_upstream_open(instance->upstream), 0);
+    EXPECT_NUMBER(w, instance->flow.advances.round.taking.open, 0);
+    for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
+        EXPECT_NUMBER(w, instance->flow.settlements.round.congestion[at].open, 0);
     flow_close(&instance->flow);
     EXPECT_NUMBER(w, keyring_count(&instance->flow.keyring), 0);
     EXPECT_NUMBER(w, identities_count(&instance->flow.identities), 0);

@@ -22,6 +22,7 @@ void advances_open(struct advances *advances, struct flow *flow, const uint64_t 
     map_init(&advances->by_user, map_seed);
     list_init(&advances->leaving);
     deadline_class_open(&advances->idles, flow->loop, ADVANCE_IDLE_MS);
+    deadline_class_open(&advances->waits, flow->loop, ADVANCE_WAIT_MS);
     advance_round_open(advances);
     turn_init(&advances->link, on_link_turn);
     store_on_link(flow->store, &advances->link);
@@ -44,6 +45,7 @@ void advances_close(struct advances *advances)
     assert(advances->count == 0);
     turn_cancel(&advances->link);
     advance_round_close(advances);
+    deadline_class_close(&advances->waits);
     deadline_class_close(&advances->idles);
     map_done(&advances->by_user);
 }

@@ -12,11 +12,14 @@ enum {
     AHEAD_PART = 2,  /* or for that part of what came within about a second */
     LEASE_PART = 6,  /* good for that part of a lease */
     URGENT_PART = 8, /* of what is wanted: with fewer left nobody waits for a round */
+    ROOM_LEAST = 16 * FULL_CALL_WEIGHT, /* requests wait for them: never fewer */
+    ROOM_MOST = 4 * ROOM_LEAST,
     TAKE_ROUND_MS = 1,
     TAKE_ROUND_PART = 128 /* a round is of one user, and of one more for so many who want some */
 };
 
 static bool may_take(const struct advances *advances);
+static bool may_take_now(const struct advances *advances);
 static size_t wanted_for(const struct advance *advance, unsigned lately);
 static void take(struct advance *advance, size_t wanted);
 static void arm(struct advances *advances);
@@ -33,6 +36,7 @@ void advance_round_open(struct advances *advances)
     turn_init(&round->turn, on_round_turn);
     deadline_class_open(&round->rounds, advances->flow->loop, TAKE_ROUND_MS);
     deadline_init(&round->due, &round->turn);
+    congestion_init(&round->taking, ROOM_LEAST, ROOM_MOST);
 }
 
 void advance_round_close(struct advances *advances)
@@ -49,7 +53,7 @@ void advance_take_more(struct advance *advance, unsigned lately)
 
     if (advance->asked_count || advance->poor || advance->count > wanted / 2)
         return;
-    if (advance->count <= wanted / URGENT_PART && may_take(advances)) {
+    if (advance->count <= wanted / URGENT_PART && may_take_now(advances)) {
         take(advance, wanted);
         return;
     }
@@ -81,6 +85,8 @@ bool advance_await(struct advances *advances, const struct admit_ask *ask,
         return false;
     advance->used_ms = loop_now_ms(advances->flow->loop);
     wait->wake = wake;
+    deadline_init(&wait->due, wake);
+    deadline_join(&advances->waits, &wait->due);
     list_append(&advance->waiting, &wait->link);
     return true;
 }
@@ -101,7 +107,9 @@ void advance_got_taken(struct advance *advance)
     struct quota_ahead *taken = &advance->take;
     bool is_same_day;
 
-    advance->advances->round.asking_count--;
+    congestion_answered(&advance->advances->round.taking, &advance->take_call,
+                        taken->call.end == STORE_OK, loop_now_us(flow->loop),
+                        settlements_due_count(&flow->settlements));
     advance_wake_waiting(advance);
     if (taken->call.end != STORE_OK) {
         keep(advance, taken->call.end == STORE_DOWN ? 0 : advance->asked_count, 0);
@@ -123,8 +131,14 @@ void advance_got_taken(struct advance *advance)
 
 static bool may_take(const struct advances *advances)
 {
-    return advances->round.asking_count < TAKES_MAX &&
+    return congestion_has_room(&advances->round.taking) &&
            !settlements_are_behind(&advances->flow->settlements);
+}
+
+/* Before its turn: half of the room is theirs who wait for it. */
+static bool may_take_now(const struct advances *advances)
+{
+    return congestion_has_half(&advances->round.taking) && may_take(advances);
 }
 
 static size_t wanted_for(const struct advance *advance, unsigned lately)
@@ -145,7 +159,8 @@ static void take(struct advance *advance, size_t wanted)
     if (wanted <= advance->count)
         return;
     advance->asked_count = wanted - advance->count;
-    advance->advances->round.asking_count++;
+    congestion_asked(&advance->advances->round.taking, &advance->take_call, advance->asked_count,
+                     loop_now_us(flow->loop));
     for (size_t i = 0; i < advance->asked_count; i++)
         ids[i] = request_id_next(flow->request_ids, advance->asked[i]);
     settlements_hurry(&flow->settlements, span_of(advance->user));

@@ -4,7 +4,7 @@
 
 #include "flow/advance.h"
 
-enum { ADVANCE_IDLE_MS = 500 };
+enum { ADVANCE_IDLE_MS = 500, ADVANCE_WAIT_MS = 2000 };
 
 struct ahead_hold {
     char id[REQUEST_ID_MAX + 1];
@@ -34,6 +34,7 @@ struct advance {
     size_t asked_count, returned_count; /* in the calls that are open */
     char asked[AHEAD_MAX][REQUEST_ID_MAX + 1];
     struct quota_ahead take;
+    struct congestion_call take_call;
     struct quota_give_back back;
 
     struct quota_view view;

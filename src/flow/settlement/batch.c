@@ -159,7 +159,7 @@ static void on_batch_turn(struct turn *turn)
     list_remove(&batch->link);
     if (!batch->is_urgent)
         congestion_answered(&settlements->round.congestion[batch->at], &batch->paced,
-                            loop_now_us(settlements->flow->loop),
+                            end == STORE_OK, loop_now_us(settlements->flow->loop),
                             settlements_due_count(settlements));
     round_answered(settlements, end);
     for (size_t i = 0; i < batch->count; i++)

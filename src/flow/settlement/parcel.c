@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+enum { LOOKS_MAX = 8 }; /* for one of which something has room */
+
 struct parcel {
     struct map_entry by_user;
     struct list link; /* parcels->due */
@@ -22,6 +24,7 @@ static struct parcel *find_or_make(struct settlement *s);
 static struct list *part_for(struct parcel *parcel, const struct settlement *s);
 static void on_parcel_turn(struct turn *turn);
 static void be_due(struct parcel *parcel);
+static bool ask_what_has_room(struct parcel *parcel);
 static void send_all(struct parcel *parcel);
 static void ask_one(struct parcel *parcel, enum settlement_at at, bool is_urgent);
 static void free_if_empty(struct parcel *parcel);
@@ -78,21 +81,17 @@ void parcel_join(struct settlement *s, enum settle_when when)
 
 bool parcels_send_next(struct settlements *settlements)
 {
-    const struct congestion *congestion = settlements->round.congestion;
     struct settlement_parcels *parcels = &settlements->parcels;
-    struct list *first = list_first(&parcels->due);
-    struct parcel *parcel;
+    size_t looks = parcels->due_count < LOOKS_MAX ? parcels->due_count : LOOKS_MAX;
 
-    if (!first || !congestion_has_room(&congestion[AT_CHARGE]) ||
-        !congestion_has_room(&congestion[AT_FORGET]))
-        return false;
-    parcel = container_of(first, struct parcel, link);
-    list_remove(&parcel->link);
-    list_append(&parcels->due, &parcel->link); /* the rest of it, after all others */
-    ask_one(parcel, AT_CHARGE, false);
-    ask_one(parcel, AT_FORGET, false);
-    free_if_empty(parcel);
-    return true;
+    for (; looks > 0; looks--) {
+        struct parcel *parcel = container_of(list_first(&parcels->due), struct parcel, link);
+        list_remove(&parcel->link);
+        list_append(&parcels->due, &parcel->link); /* the rest of it, after all others */
+        if (ask_what_has_room(parcel))
+            return true;
+    }
+    return false;
 }
 
 void settlements_hurry(struct settlements *settlements, struct span user)
@@ -170,6 +169,20 @@ static void be_due(struct parcel *parcel)
     parcels->due_count++;
     parcels->early_count -= parcel->count;
     round_arm(parcel->settlements);
+}
+
+static bool ask_what_has_room(struct parcel *parcel)
+{
+    const struct congestion *congestion = parcel->settlements->round.congestion;
+    bool charges = !list_is_empty(&parcel->charge) && congestion_has_room(&congestion[AT_CHARGE]);
+    bool forgets = !list_is_empty(&parcel->forget) && congestion_has_room(&congestion[AT_FORGET]);
+
+    if (charges)
+        ask_one(parcel, AT_CHARGE, false);
+    if (forgets)
+        ask_one(parcel, AT_FORGET, false);
+    free_if_empty(parcel);
+    return charges || forgets;
 }
 
 static void send_all(struct parcel *parcel)

@@ -3,8 +3,10 @@
 #include "flow/settlement/way.h"
 
 enum {
-    PART = 64,          /* a round asks one call, and one more for so many that wait */
-    LONELY_ROUNDS = 16, /* so long what is to be booked waits for company */
+    PART = 64,                     /* a round asks one call, and one more for so many that wait */
+    ROOM_LEAST = FULL_CALL_WEIGHT, /* of each kind */
+    ROOM_MOST = 12 * FULL_CALL_WEIGHT, /* a millisecond or two of Redis */
+    LONELY_ROUNDS = 16,                /* so long what is to be booked waits for company */
     FAILURES_MAX = 16,
     PAUSE_FIRST_MS = 50,
     PAUSE_LAST_MS = 2000
@@ -24,7 +26,7 @@ void round_open(struct settlements *settlements)
     list_init(&round->to_book);
     list_init(&round->asking);
     for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
-        congestion_init(&round->congestion[at]);
+        congestion_init(&round->congestion[at], ROOM_LEAST, ROOM_MOST);
     turn_init(&round->turn, on_round_turn);
     deadline_class_open(&round->rounds, settlements->flow->loop, ROUND_MS);
     deadline_init(&round->due, &round->turn);
@@ -87,6 +89,15 @@ void round_resume(struct settlements *settlements)
     deadline_leave(&round->due);
     round_charge_again(settlements);
     round_arm(settlements);
+}
+
+struct settlements_stats settlements_stats(const struct settlements *settlements)
+{
+    struct settlements_stats stats = {settlements->count, settlements->journalled, 0};
+
+    for (size_t at = 0; at < SETTLEMENT_AT_COUNT; at++)
+        stats.late += settlements->round.congestion[at].late;
+    return stats;
 }
 
 bool settlements_are_troubled(const struct settlements *settlements)
@@ -160,6 +171,11 @@ void round_answered(struct settlements *settlements, enum store_end end)
     if (end == STORE_OK && !anything_waits(settlements) && list_is_empty(&round->asking))
         round->failures = 0; /* no round would come to say so */
     round_arm(settlements);
+}
+
+void settlements_give_up(struct settlements *settlements)
+{
+    keep_all(settlements);
 }
 
 static void keep_all(struct settlements *settlements)
