@@ -59,7 +59,7 @@ static void on_sweeper_turn(struct turn *turn)
             rest(sweeper);
             return;
         }
-        if (sweeper->holders_offset && !sweeper->offset)
+        if (sweeper->is_behind_a_page && !sweeper->offset)
             read_holders(sweeper); /* this round's renewals are seen to */
         else
             read_renewals(sweeper);
@@ -93,7 +93,7 @@ static void read_holders(struct sweeper *sweeper)
     if (sweeper->at != SWEEPER_READS)
         sweeper->old.count = 0;
     sweeper->at = SWEEPER_READS_HOLDERS;
-    holders_due(sweeper->flow->store, &sweeper->holders, sweeper->holders_offset, &sweeper->turn);
+    holders_due(sweeper->flow->store, &sweeper->holders, sweeper->from, &sweeper->turn);
 }
 
 /* Behind a full page there may be another: it comes soon, so that nobody waits behind what cannot be mended. */
@@ -108,7 +108,8 @@ static void rest(struct sweeper *sweeper)
 
     sweeper->at = SWEEPER_RESTS;
     sweeper->offset = more_old ? sweeper->offset + RENEWALS_PAGE : 0;
-    sweeper->holders_offset = more_holders ? sweeper->holders_offset + HOLDERS_PAGE : 0;
+    sweeper->is_behind_a_page = more_holders;
+    sweeper->from = more_holders ? sweeper->holders.next : (struct holders_place){0};
     if (sweeper->stopped)
         return;
     if (more)

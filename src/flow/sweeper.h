@@ -22,7 +22,9 @@ struct sweeper {
     struct sweeper_claim claim;
     struct renewal_index old;
     struct holders holders;
-    size_t offset, holders_offset; /* of the pages to be read */
+    size_t offset; /* of the page of renewals to be read */
+    struct holders_place from;
+    bool is_behind_a_page; /* of holders: from is another than the first */
     enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS, SWEEPER_READS_HOLDERS } at;
     bool stopped;
 };

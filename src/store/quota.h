@@ -230,15 +230,21 @@ void quota_billed(struct store *store, struct quota_billed *billed, struct span 
  * remove takes one that is still due and leaves one that was added meanwhile. A user whose quota_expire is busy is added
  * again rather than removed, so that the page goes on to others. */
 enum { HOLDERS_PAGE = 32 };
+struct holders_place { /* zero: the first */
+    int64_t due_ms;
+    size_t passed; /* of those that are due then */
+};
 struct holders {
     struct store_call call;
+    struct holders_place next; /* behind this page */
     size_t count;
     char users[HOLDERS_PAGE][USER_ID_MAX + 1];
 };
 void holders_add(struct store *store, struct holders *holders, struct span user,
                  int64_t until_after_ms, struct turn *wake);
-/* Those whose time has come, the longest due first, a page from offset on. */
-void holders_due(struct store *store, struct holders *holders, size_t offset, struct turn *wake);
+/* Those whose time has come, the longest due first, a page from there on. */
+void holders_due(struct store *store, struct holders *holders, struct holders_place from,
+                 struct turn *wake);
 void holders_remove(struct store *store, struct holders *holders, struct span user,
                     struct turn *wake);
 

@@ -13,7 +13,8 @@ static bool read_expired(struct store_call *call, const struct redis_reply *repl
 static bool read_unbooked_list(const struct redis_reply *list, struct quota_expire *expire);
 static bool read_hold(const struct redis_reply *reply, struct expired_hold *hold);
 static bool read_billed(struct store_call *call, const struct redis_reply *reply);
-static bool read_holders(struct store_call *call, const struct redis_reply *reply);
+static bool read_nothing(struct store_call *call, const struct redis_reply *reply);
+static bool read_due(struct store_call *call, const struct redis_reply *reply);
 
 /* lua/admit.lua */
 void quota_look(struct store *store, struct quota_look *look, struct span user,
@@ -70,11 +71,12 @@ void holders_add(struct store *store, struct holders *holders, struct span user,
     args_begin(&args, store);
     args_add(&args, user);
     args_add_number(&args, until_after_ms);
-    args_send(&args, store, &holders->call, wake, read_holders, SCRIPT_holders_add, &key, 1);
+    args_send(&args, store, &holders->call, wake, read_nothing, SCRIPT_holders_add, &key, 1);
 }
 
 /* lua/holders_due.lua */
-void holders_due(struct store *store, struct holders *holders, size_t offset, struct turn *wake)
+void holders_due(struct store *store, struct holders *holders, struct holders_place from,
+                 struct turn *wake)
 {
     char name[STORE_KEY_MAX];
     struct span key = store_key_name(STORE_KEY_HOLDERS, SPAN_NONE, name);
@@ -82,8 +84,10 @@ void holders_due(struct store *store, struct holders *holders, size_t offset, st
 
     args_begin(&args, store);
     args_add_number(&args, HOLDERS_PAGE);
-    args_add_number(&args, (int64_t)offset);
-    args_send(&args, store, &holders->call, wake, read_holders, SCRIPT_holders_due, &key, 1);
+    args_add_number(&args, from.due_ms);
+    args_add_number(&args, (int64_t)from.passed);
+    holders->next = from;
+    args_send(&args, store, &holders->call, wake, read_due, SCRIPT_holders_due, &key, 1);
 }
 
 /* lua/holders_remove.lua */
@@ -96,7 +100,7 @@ void holders_remove(struct store *store, struct holders *holders, struct span us
 
     args_begin(&args, store);
     args_add(&args, user);
-    args_send(&args, store, &holders->call, wake, read_holders, SCRIPT_holders_remove, &key, 1);
+    args_send(&args, store, &holders->call, wake, read_nothing, SCRIPT_holders_remove, &key, 1);
 }
 
 static bool read_look(struct store_call *call, const struct redis_reply *reply)
@@ -178,19 +182,30 @@ static bool read_billed(struct store_call *call, const struct redis_reply *reply
            item_number(reply, 2, &billed->settled_ms) && item_number(reply, 3, &billed->now_ms);
 }
 
-/* Of holders_add and holders_remove the list is empty. */
-static bool read_holders(struct store_call *call, const struct redis_reply *reply)
+static bool read_nothing(struct store_call *call, const struct redis_reply *reply)
+{
+    (void)call;
+    return redis_reply_kind(reply) == REDIS_LIST;
+}
+
+/* Users and when they are due, in turn. */
+static bool read_due(struct store_call *call, const struct redis_reply *reply)
 {
     struct holders *holders = container_of(call, struct holders, call);
-    size_t count = redis_reply_count(reply);
+    size_t count = redis_reply_count(reply) / 2;
+    int64_t due_ms;
 
     holders->count = 0;
     if (redis_reply_kind(reply) != REDIS_LIST || count > HOLDERS_PAGE)
         return false;
-    for (size_t i = 0; i < count; i++)
-        if (!span_text(redis_reply_text(redis_reply_item(reply, i)), holders->users[i],
-                       sizeof(holders->users[i])))
+    for (size_t i = 0; i < count; i++) {
+        if (!item_text(reply, 2 * i, holders->users[i], sizeof(holders->users[i])) ||
+            !span_i64(redis_reply_text(redis_reply_item(reply, 2 * i + 1)), &due_ms))
             return false;
+        if (due_ms != holders->next.due_ms)
+            holders->next = (struct holders_place){due_ms, 0};
+        holders->next.passed++;
+    }
     holders->count = count;
     return true;
 }

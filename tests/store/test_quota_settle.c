@@ -496,18 +496,18 @@ static void test_the_holds_own_window_is_read_first(void **state)
     assert_refused_whole(h, BREAKS("r1"), REMOVES("r1"));
 }
 
-static struct holders holders_from(struct harness *h, size_t offset)
+static struct holders holders_from(struct harness *h, struct holders_place from)
 {
     struct holders holders = {0};
 
-    holders_due(&h->b, &holders, offset, &h->wake);
+    holders_due(&h->b, &holders, from, &h->wake);
     AWAIT_OK(h, holders);
     return holders;
 }
 
 static struct holders holders_now(struct harness *h)
 {
-    return holders_from(h, 0);
+    return holders_from(h, (struct holders_place){0});
 }
 
 static void holders_add_now(struct harness *h, const char *user, int64_t after_ms)
@@ -537,10 +537,40 @@ static void test_holders_come_in_pages(void **state)
         holders_add_now(h, user, 1000 + i);
     }
     hand_ms += 5000;
-    assert_int_equal(holders_now(h).count, HOLDERS_PAGE);
-    due = holders_from(h, HOLDERS_PAGE);
+    due = holders_now(h);
+    assert_int_equal(due.count, HOLDERS_PAGE);
+    holders_remove_now(h, "user-03"); /* what goes meanwhile hides nobody */
+    due = holders_from(h, due.next);
     assert_int_equal(due.count, 8);
+    assert_string_equal(due.users[0], "user-32");
     assert_string_equal(due.users[7], "user-39");
+    assert_int_equal(holders_from(h, due.next).count, 0);
+}
+
+/* Pages of users who are all due at the same time. */
+static void test_holders_of_one_time_come_in_pages(void **state)
+{
+    enum { MANY = 2 * HOLDERS_PAGE + 8 };
+    struct harness *h = *state;
+    struct holders due;
+    char user[16];
+
+    holders_add_now(h, "before", 500);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(user, sizeof(user), "user-%02d", i);
+        holders_add_now(h, user, 1000);
+    }
+    holders_add_now(h, "zoe", 1001);
+    hand_ms += 5000;
+    due = holders_now(h);
+    assert_string_equal(due.users[0], "before");
+    assert_string_equal(due.users[HOLDERS_PAGE - 1], "user-30");
+    due = holders_from(h, due.next);
+    assert_string_equal(due.users[0], "user-31");
+    due = holders_from(h, due.next);
+    assert_int_equal(due.count, 10);
+    assert_string_equal(due.users[8], "user-71");
+    assert_string_equal(due.users[9], "zoe");
 }
 
 static void test_who_has_holds(void **state)
@@ -595,6 +625,7 @@ int main(void)
         QUOTA_TEST(test_the_holds_own_window_is_read_first),
         QUOTA_TEST(test_who_has_holds),
         QUOTA_TEST(test_holders_come_in_pages),
+        QUOTA_TEST(test_holders_of_one_time_come_in_pages),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);
 }
