@@ -54,7 +54,7 @@ void flow_cut(struct flow *flow)
 
 void flow_give_up(struct flow *flow)
 {
-    settlements_give_up(&flow->settlements);
+    settlements_keep_all(&flow->settlements);
 }
 
 bool flow_is_idle(const struct flow *flow)

@@ -107,8 +107,8 @@ void settlement_begin_charged(struct settlements *settlements,
 void settlements_hurry(struct settlements *settlements, struct span user);
 /* We stop: nothing waits for company any more. */
 void settlements_drain(struct settlements *settlements);
-/* Time is up: what is under way goes to the journal, for the next process on the same directory. */
-void settlements_give_up(struct settlements *settlements);
+/* What is under way goes to the journal, should we not outlive it. */
+void settlements_keep_all(struct settlements *settlements);
 /* Due and not done. */
 size_t settlements_due_count(const struct settlements *settlements);
 /* More is due than Redis takes: whoever makes more settlements without waiting for Redis should wait for it. */

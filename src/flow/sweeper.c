@@ -59,7 +59,7 @@ static void on_sweeper_turn(struct turn *turn)
             rest(sweeper);
             return;
         }
-        if (sweeper->is_behind_a_page && !sweeper->offset)
+        if (sweeper->from.due_ms && !sweeper->offset)
             read_holders(sweeper); /* this round's renewals are seen to */
         else
             read_renewals(sweeper);
@@ -108,7 +108,6 @@ static void rest(struct sweeper *sweeper)
 
     sweeper->at = SWEEPER_RESTS;
     sweeper->offset = more_old ? sweeper->offset + RENEWALS_PAGE : 0;
-    sweeper->is_behind_a_page = more_holders;
     sweeper->from = more_holders ? sweeper->holders.next : (struct holders_place){0};
     if (sweeper->stopped)
         return;

@@ -22,9 +22,8 @@ struct sweeper {
     struct sweeper_claim claim;
     struct renewal_index old;
     struct holders holders;
-    size_t offset; /* of the page of renewals to be read */
-    struct holders_place from;
-    bool is_behind_a_page; /* of holders: from is another than the first */
+    size_t offset;             /* of the page of renewals to be read */
+    struct holders_place from; /* and of that of holders */
     enum { SWEEPER_RESTS, SWEEPER_CLAIMS, SWEEPER_READS, SWEEPER_READS_HOLDERS } at;
     bool stopped;
 };

@@ -17,7 +17,6 @@ static bool anything_waits(const struct settlements *settlements);
 static void ask_some(struct settlements *settlements);
 static size_t calls_to_book(const struct settlement_round *round);
 static bool book_next(struct settlements *settlements);
-static void keep_all(struct settlements *settlements);
 
 void round_open(struct settlements *settlements)
 {
@@ -166,19 +165,14 @@ void round_answered(struct settlements *settlements, enum store_end end)
     round->failed = end == STORE_DOWN || end == STORE_UNKNOWN;
     if (round->failed && !had_failed) {
         deadline_leave(&round->due);
-        keep_all(settlements);
+        settlements_keep_all(settlements);
     }
     if (end == STORE_OK && !anything_waits(settlements) && list_is_empty(&round->asking))
         round->failures = 0; /* no round would come to say so */
     round_arm(settlements);
 }
 
-void settlements_give_up(struct settlements *settlements)
-{
-    keep_all(settlements);
-}
-
-static void keep_all(struct settlements *settlements)
+void settlements_keep_all(struct settlements *settlements)
 {
     LIST_EACH (node, &settlements->under_way)
         settlement_keep(container_of(node, struct settlement, link));
