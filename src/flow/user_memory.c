@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "domain/credential.h"
 
-enum { COUNTED_MS = 500 };
+enum { COUNTED_MS = 500, GROWS_MS = 10000 };
 
 struct entry {
     struct map_entry by_user;
@@ -12,6 +12,7 @@ struct entry {
     uint64_t note_after_ms, look_after_ms;
     uint64_t counted_ms; /* since when requests are counted */
     unsigned count, count_before;
+    uint64_t grows_until_ms;
     char user[USER_ID_MAX + 1];
 };
 
@@ -72,6 +73,21 @@ unsigned user_memory_count(struct user_memory *memory, struct span user, uint64_
     }
     entry->count++;
     return entry->count + entry->count_before;
+}
+
+void user_memory_outgrew(struct user_memory *memory, struct span user, uint64_t now_ms)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+
+    if (found)
+        container_of(found, struct entry, by_user)->grows_until_ms = now_ms + GROWS_MS;
+}
+
+bool user_memory_grows(const struct user_memory *memory, struct span user, uint64_t now_ms)
+{
+    struct map_entry *found = map_find(&memory->by_user, user);
+
+    return found && now_ms < container_of(found, struct entry, by_user)->grows_until_ms;
 }
 
 bool user_memory_note(struct user_memory *memory, struct span user, uint64_t now_ms,

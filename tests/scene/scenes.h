@@ -62,11 +62,13 @@
     ROW(shared_key_proves_nothing, 1, NULL) \
     ROW(admission_is_lost, 1, NULL) \
     ROW(busy_user, 1, NULL) \
+    ROW(busy_user_grows, 1, NULL) \
     ROW(busy_user_reads_what_is_left, 1, NULL) \
     ROW(busy_user_is_changed, 1, NULL) \
     ROW(busy_instance_dies, 2, NULL) \
     ROW(busy_at_midnight, 1, NULL) \
     ROW(busy_near_a_limit, 2, NULL) \
+    ROW(busy_user_fills_her_budget, 1, NULL) \
     ROW(busy_instance_dies_after_a_renewal, 2, NULL) \
     ROW(busy_user_sends_a_larger_one, 1, NULL) \
     ROW(busy_user_sends_another_meanwhile, 1, NULL) \

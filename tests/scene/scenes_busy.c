@@ -39,6 +39,24 @@ void busy_user(struct world *w)
     }
 }
 
+/* Of a conversation each request is dearer than the one before: one asks for itself, then what is ahead is large enough. */
+void busy_user_grows(struct world *w)
+{
+    struct person *ada = busy(w, "ada", "Standard");
+    struct asker *last = NULL;
+
+    for (unsigned i = 0; i < 2 * MORE; i++) {
+        last = client_sends(
+            w, (struct asking){.token = ada->token, .max_tokens = 16384 + i, .stream = true});
+        everything_runs(w, 5);
+    }
+    PLAINLY(w)
+    {
+        EXPECT(w, used_ahead(w) >= 2 * MORE - 3);
+        EXPECT_NUMBER(w, status_of(last), 200);
+    }
+}
+
 /* The figures of a reply are those of the requests before it, whoever asked for the hold and when. */
 void busy_user_reads_what_is_left(struct world *w)
 {

@@ -4,12 +4,14 @@
 #include "scene/scenes.h"
 #include "scene/vocabulary.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { MORE = 6, IDLE_MS = 1500, SLOTS = 16, FEW_TOKENS = 100 };
 
 static struct person *busy_in_all_slots(struct world *w);
 static void ada_may_have(struct world *w, const char *field, const char *value);
+static long long held_by(struct world *w, const struct person *person);
 
 /* What is held ahead is never in the way of the user's own requests on the same instance, and never much on another. */
 void busy_near_a_limit(struct world *w)
@@ -27,6 +29,34 @@ void busy_near_a_limit(struct world *w)
         fine += status_of(asker) == 200;
     }
     PLAINLY(w) EXPECT_NUMBER(w, fine, 60);
+}
+
+/* Into a budget fit as many requests of hers at once as if each had asked for itself, and not one more. */
+void busy_user_fills_her_budget(struct world *w)
+{
+    enum { FIT = 30, CROWD = 50 };
+    struct person *ada = a_user_of(w, "ada", "Standard");
+    const struct asking one = {.token = ada->token, .stream = true, .max_tokens = 16};
+    struct asker *crowd[CROWD];
+    char limit[32];
+    unsigned admitted = 0;
+
+    a_key(w, ada, (struct key_story){0});
+    upstream_holds_after(w, 1);
+    crowd[0] = client_sends(w, one);
+    everything_runs(w, 5);
+    snprintf(limit, sizeof(limit), "%lld", held_by(w, ada) * (FIT + 1) - 1);
+    ada_may_have(w, "o_limit_nano_usd", limit);
+    for (unsigned i = 1; i < CROWD; i++) {
+        crowd[i] = client_sends(w, one);
+        everything_runs(w, 3);
+    }
+    PLAINLY(w) EXPECT(w, measured(w, MEASURE_HOLDS_AHEAD, AHEAD_TAKEN, 0) > 0);
+    for (unsigned i = 0; i < CROWD; i++)
+        admitted += bill_of(w, crowd[i]) != NULL;
+    PLAINLY(w) EXPECT_NUMBER(w, admitted, FIT);
+    upstream_holds_after(w, SIZE_MAX);
+    everything_runs(w, 1000);
 }
 
 /* What her own instance has ahead for smaller requests is not in the way of a larger one. */
@@ -86,7 +116,6 @@ void busy_user_turns_to_smaller_ones(struct world *w)
     enum { STREAMS = 8 };
     struct person *ada = a_user_of(w, "ada", "Standard");
     struct asker *other;
-    char text[1024];
 
     ada_may_have(w, "o_limit_nano_usd", "200000000");
     a_key(w, ada, (struct key_story){0});
@@ -102,13 +131,7 @@ void busy_user_turns_to_smaller_ones(struct world *w)
     PLAINLY(w)
     {
         EXPECT_NUMBER(w, held_ahead(w, ada), STREAMS);
-        LOOK(w, text, "EVAL",
-             "local sum, all = 0, redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
-             "if string.find(all[i], '^held|') then sum = sum + all[i + 1] end end "
-             "return string.format('%d', sum)",
-             "1", "kt:{u:ada}:account");
-        EXPECT(w, strtoll(text, NULL, 10) < STREAMS * 200000);
-        world_says(w, "held %s", text);
+        EXPECT(w, held_by(w, ada) < STREAMS * 200000);
     }
     other = client_sends(
         w, (struct asking){.token = ada->token, .model = "openai/gpt-4o", .max_tokens = 15000});
@@ -193,4 +216,19 @@ static void ada_may_have(struct world *w, const char *field, const char *value)
 
     LOOK(w, text, "HSET", "kt:u:{u:ada}", field, value);
     pump_changes(w);
+}
+
+/* In nano-USD, of all windows. */
+static long long held_by(struct world *w, const struct person *person)
+{
+    char account[128], text[1024];
+
+    snprintf(account, sizeof(account), "kt:{u:%s}:account", person->id);
+    LOOK(w, text, "EVAL",
+         "local sum, all = 0, redis.call('HGETALL', KEYS[1]) for i = 1, #all, 2 do "
+         "if string.find(all[i], '^held|') then sum = sum + all[i + 1] end end "
+         "return string.format('%d', sum)",
+         "1", account);
+    world_says(w, "held %s", text);
+    return strtoll(text, NULL, 10);
 }

@@ -222,7 +222,7 @@ static const struct person *person_of(const struct world *w, const struct asking
     return NULL;
 }
 
-/* Each has a number of its own inside, so that its tries can be compared. */
+/* Each has a number of its own inside, so that its tries can be compared; all are of one length. */
 static void compose_body(struct asker *asker)
 {
     const struct asking *asking = &asker->asking;
@@ -232,7 +232,7 @@ static void compose_body(struct asker *asker)
         snprintf(asker->body, size, "%s", asking->body);
         return;
     }
-    at = (size_t)snprintf(asker->body, size, "{\"n\":%zu,\"model\":\"%s\"", asker->number,
+    at = (size_t)snprintf(asker->body, size, "{\"n\":%4zu,\"model\":\"%s\"", asker->number,
                           asking->model ? asking->model : "openai/gpt-4o-mini");
     if (asking->stream)
         at += (size_t)snprintf(asker->body + at, size - at, ",\"stream\":true");

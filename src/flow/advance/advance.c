@@ -5,11 +5,14 @@
 
 #include <assert.h>
 
-/* So many requests within about a second, and the next ones are expected. */
-enum { BUSY_COUNT = 8 };
+enum {
+    BUSY_COUNT = 8, /* so many requests within about a second, and the next ones are expected */
+    GROWS_PART = 4  /* and are dearer by that part at most */
+};
 
 static bool may_begin(const struct advances *advances, const struct admit_ask *ask);
 static struct advance *begin(struct advances *advances, const struct admit_ask *ask);
+static int64_t amount_for(struct flow *flow, const struct admit_ask *ask);
 static void fill(const struct advance *advance, struct admission *ret_admission);
 static struct quota_change unused(const struct advance *advance);
 static void end_all(struct advances *advances);
@@ -64,6 +67,8 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
 
     if (!advance || !advance_is_for(advance, ask) || !store_is_up(flow->store))
         return false;
+    if (ask->hold_nano_usd > advance->amount_nano_usd)
+        user_memory_outgrew(&flow->user_memory, ask->user, loop_now_ms(flow->loop));
     if (ask->hold_nano_usd > advance->amount_nano_usd ||
         (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {
         advance_end(advances, ask->user);
@@ -165,16 +170,14 @@ static bool may_begin(const struct advances *advances, const struct admit_ask *a
            flow->management_key;
 }
 
-/* What comes next may be a little dearer: a conversation grows. */
 static struct advance *begin(struct advances *advances, const struct admit_ask *ask)
 {
     struct advance *advance = must_alloc(sizeof(*advance));
-    int64_t amount_nano_usd = quota_amount(ask->hold_nano_usd);
 
     advance->advances = advances;
     advance->tier = ask->tier;
     advance->is_message = ask->is_message;
-    advance->amount_nano_usd = quota_amount(amount_nano_usd + amount_nano_usd / 4);
+    advance->amount_nano_usd = amount_for(advances->flow, ask);
     advance->used_ms = loop_now_ms(advances->flow->loop);
     span_text(ask->user, advance->user, sizeof(advance->user));
     span_text(span_first(ask->model, METER_TEXT_MAX), advance->model, sizeof(advance->model));
@@ -187,6 +190,17 @@ static struct advance *begin(struct advances *advances, const struct admit_ask *
     map_insert(&advances->by_user, &advance->by_user, span_of(advance->user));
     advances->count++;
     return advance;
+}
+
+/* What was asked and no more: as many requests fit into a budget as if each had asked for itself. Where they grow, as
+ * conversations do, a little more. */
+static int64_t amount_for(struct flow *flow, const struct admit_ask *ask)
+{
+    int64_t amount_nano_usd = quota_amount(ask->hold_nano_usd);
+
+    if (user_memory_grows(&flow->user_memory, ask->user, loop_now_ms(flow->loop)))
+        amount_nano_usd += amount_nano_usd / GROWS_PART;
+    return quota_amount(amount_nano_usd);
 }
 
 bool advance_is_for(const struct advance *advance, const struct admit_ask *ask)
