@@ -4,287 +4,25 @@
 //
 // A world is one Redis, one simulated OpenRouter and some keyturns, each in a temporary directory. When it ends it asserts
 // what must be true after every test: each keyturn ended with 0, no sanitizer said a word, and no secret is anywhere.
-//
-// KEYTURN_BIN and OPENROUTER_SIM_BIN name the programs; the default is build/debug.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { call } from './http.mjs';
-import { RedisClient } from './redis.mjs';
+import { join } from 'node:path';
+import { Keyturn } from './keyturn.mjs';
+import { Sim } from './openrouter.mjs';
+import { keyturnBin, run, simBin } from './programs.mjs';
+import { Redis } from './redis_server.mjs';
 import { Secrets } from './secrets.mjs';
-import { bounded, pause, until } from './wait.mjs';
+import { clearOfMidnight } from './wait.mjs';
 
 export { call, events, raw, Raw } from './http.mjs';
+export { bodyOf } from './keyturn.mjs';
+export { freePort, hasFaultPoints, isSanitized, keyturnBin, Program, repository, run, simBin } from './programs.mjs';
 export { bounded, pause, until } from './wait.mjs';
 
-const root = resolve(import.meta.dirname, '../..');
-export const keyturnBin = process.env.KEYTURN_BIN ?? join(root, 'build/debug/keyturn');
-export const simBin = process.env.OPENROUTER_SIM_BIN ?? join(root, 'build/debug/openrouter-sim');
-export const repository = root;
 export const DEFAULT_TIER = 'Pro+'; // every model, any number of messages: limits are money.test.mjs' business
-
-const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:|ERROR: libFuzzer/;
-const binary = existsSync(keyturnBin) ? readFileSync(keyturnBin) : Buffer.alloc(0);
-export const isSanitized = binary.includes('__asan_init');
-export const hasFaultPoints = binary.includes('KEYTURN_KILL_AT');
-
-// ---- programs
-
-const running = new Set();
-process.once('exit', () => { for (const program of running) program.child.kill('SIGKILL'); });
-for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(name, () => process.exit(1));
-
-export class Program {
-    constructor(name, file, args, { env = {}, cwd } = {}) {
-        this.name = name;
-        this.stdout = this.stderr = '';
-        this.child = spawn(file, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-        this.child.stdout.on('data', part => { this.stdout += part; });
-        this.child.stderr.on('data', part => { this.stderr += part; });
-        running.add(this);
-        const drained = new Promise(done => this.child.once('close', done));
-        this.ended = new Promise((done, fail) => {
-            this.child.once('error', error => { running.delete(this); fail(error); });
-            this.child.once('exit', async (code, signal) => {
-                running.delete(this);
-                this.code = code;
-                this.endSignal = signal;
-                await Promise.race([drained, pause(1000)]);
-                done({ code, signal });
-            });
-        });
-        this.ended.catch(() => {});
-    }
-
-    get pid() { return this.child.pid; }
-    get isRunning() { return this.child.exitCode === null && this.child.signalCode === null; }
-    signal(name) { this.child.kill(name); }
-
-    /** Sends the signal and waits for the end. */
-    async end(signal = 'SIGTERM', within = 20_000) {
-        if (this.isRunning) this.signal(signal);
-        return bounded(`${this.name} ends after ${signal}`, this.ended, within);
-    }
-}
-
-/** Runs a command to its end: { code, stdout, stderr }. */
-export async function run(file, args, { env, cwd, within = 20_000 } = {}) {
-    const program = new Program(file, file, args, { env, cwd });
-    try {
-        await bounded(`${file} ${args.join(' ')}`, program.ended, within);
-    } finally {
-        program.signal('SIGKILL');
-    }
-    return program;
-}
-
-/** A port nobody listens on, from the kernel. */
-export async function freePort(host = '127.0.0.1') {
-    const server = net.createServer().listen(0, host);
-    await new Promise((done, fail) => { server.once('listening', done); server.once('error', fail); });
-    const { port } = server.address();
-    await new Promise(done => server.close(done));
-    return port;
-}
-
-// ---- Redis
-
-class Redis {
-    constructor(directory) {
-        this.directory = directory;
-        mkdirSync(directory, { recursive: true });
-        this.socket = join(directory, 'redis.sock');
-        this.url = `unix://${this.socket}`;
-    }
-
-    async start() {
-        this.program = new Program('redis-server', 'redis-server', ['--port', '0', '--unixsocket', this.socket, '--dir', this.directory,
-            '--save', '', '--appendonly', 'yes', '--appendfsync', 'everysec', '--aof-use-rdb-preamble', 'no',
-            '--maxmemory-policy', 'noeviction', '--enable-debug-command', 'yes']);
-        await until('Redis answers', async () => {
-            assert.ok(this.program.isRunning, `redis-server: ${this.program.stdout}`);
-            return await this.ask('PING').catch(() => false) === 'PONG';
-        });
-        return this;
-    }
-
-    /** One command: texts, numbers, null, lists. */
-    async ask(...args) {
-        const client = await RedisClient.open(this.socket);
-        try {
-            return await client.ask(...args);
-        } finally {
-            client.close();
-        }
-    }
-
-    async keyRecord(user) {
-        const flat = await this.ask('HGETALL', `kt:k:{u:${user}}`);
-        return flat.length ? Object.fromEntries(flat.flatMap((name, i) => i % 2 ? [] : [[name, flat[i + 1]]])) : null;
-    }
-    freeze() { this.program.signal('SIGSTOP'); }
-    thaw() { this.program.signal('SIGCONT'); }
-
-    async end() {
-        this.thaw();
-        await this.program.end('SIGTERM').catch(() => this.program.end('SIGKILL'));
-    }
-}
-
-// ---- the simulated OpenRouter
-
-class Sim {
-    constructor(managementKey) { this.managementKey = managementKey; }
-
-    async start({ port = 0 } = {}) {
-        this.program = new Program('openrouter-sim', simBin, ['--listen', `127.0.0.1:${port}`, '--management-key', this.managementKey]);
-        const line = await until('the simulator listens', () => {
-            assert.ok(this.program.isRunning, `openrouter-sim: ${this.program.stderr}`);
-            return this.program.stdout.match(/listening on (http:\S+)/);
-        });
-        this.url = line[1];
-        this.origin = new URL(line[1]).origin;
-        this.port = Number(new URL(line[1]).port);
-        return this;
-    }
-
-    async control(method, path, body) {
-        const answer = await call(this.origin, method, `/__sim${path}`, { body });
-        assert.ok(answer.status < 300, `${method} /__sim${path}: ${answer.status} ${answer.text}`);
-        return answer.json;
-    }
-    ledger() { return this.control('GET', '/ledger'); }
-    async totals() { return (await this.control('GET', '/ledger?brief=1')).totals; }
-    async keysMade() { return (await this.control('GET', '/ledger?brief=1')).keys_created; }
-    /** Keys somebody still pays attention to: not deleted, expired and disabled ones included. */
-    async keysKept() { return (await this.control('GET', '/ledger?brief=1')).keys.filter(key => !key.deleted); }
-    async rowsSince(seq) { return (await this.control('GET', `/ledger?since=${seq}`)).requests; }
-    async lastSeq() { return (await this.ledger()).requests.at(-1)?.seq ?? 0; }
-    async fault(order) { return (await this.control('POST', '/fault', order)).id; }
-    async hits(id) { return (await this.control('GET', '/fault')).faults.find(fault => fault.id === id)?.hits ?? 0; }
-    heal(id) { return this.control('DELETE', id ? `/fault/${id}` : '/fault'); }
-    set(settings) { return this.control('POST', '/settings', settings); }
-    killKey(which) { return this.control('POST', '/kill_key', which); }
-    expireKey(which) { return this.control('POST', '/expire_key', which); }
-    disableKey(which) { return this.control('POST', '/disable_key', which); }
-    freeze() { this.program.signal('SIGSTOP'); }
-    thaw() { this.program.signal('SIGCONT'); }
-}
-
-// ---- keyturn
-
-class Keyturn {
-    constructor(world, { name, env = {}, listen = '127.0.0.1:0', args = [], wrap, bin = keyturnBin }) {
-        Object.assign(this, { world, name, forgiven: false });
-        this.env = world.environment(env);
-        const command = [bin, 'serve', '--listen', listen, '--admin-listen', '127.0.0.1:0', ...args];
-        const [file, ...rest] = wrap ? wrap(command) : command;
-        this.program = new Program(name, file, rest, { env: this.env, cwd: world.directory });
-    }
-
-    get pid() { return this.program.pid; }
-    get stderr() { return this.program.stderr; }
-    get stdout() { return this.program.stdout; }
-    /** Whole lines of its log, parsed; a line that is no JSON is an assertion. */
-    logs(message) {
-        const lines = this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1).split('\n').filter(Boolean).map(line => {
-            try { return JSON.parse(line); } catch { throw new assert.AssertionError({ message: `no JSON in the log: ${line}` }); }
-        });
-        return message ? lines.filter(line => typeof message === 'string' ? line.msg === message : message.test(line.msg)) : lines;
-    }
-
-    async ready(within = 20_000) {
-        await until(`${this.name} is ready`, async () => {
-            if (!this.program.isRunning) {
-                await this.program.ended;
-                throw new Error(`${this.name} ended with ${this.program.code ?? this.program.endSignal}: ${this.stderr}${this.stdout}`);
-            }
-            [this.base, this.admin] = [this.addresses('clients')[0], this.addresses('operators')[0]];
-            const answer = this.base && await call(this.base, 'GET', '/readyz', { agent: false }).catch(() => null);
-            return answer?.status === 200;
-        }, { within });
-        return this;
-    }
-    /** Where it listens, as it says itself. */
-    addresses(whom) {
-        return this.logs('listening').filter(line => line.for === whom)
-            .map(({ address }) => address.startsWith('unix:') ? address : `http://${address}`);
-    }
-
-    async call(method, path, options) {
-        const answer = await call(this.base, method, path, options);
-        this.world.secrets.look(`reply ${answer.status} of ${method} ${path}`, answer.text + JSON.stringify(answer.headers));
-        return answer;
-    }
-
-    /** One inference request; `as` names the end user of a service token. */
-    chat({ token, as, stream = false, path = '/v1/chat/completions', body = {}, headers = {}, ...options } = {}) {
-        const more = { ...headers, ...(as && { 'x-keyturn-user': as }) };
-        return this.call('POST', path, { token, headers: more, body: { ...bodyOf(path), ...(stream && { stream }), ...body }, ...options });
-    }
-
-    /** The metrics page as { 'name{labels}': number }. */
-    async metrics() {
-        const page = await call(this.admin, 'GET', '/metrics', { agent: false });
-        assert.equal(page.status, 200);
-        this.world.secrets.look(`metrics of ${this.name}`, page.text);
-        return Object.fromEntries(page.text.split('\n').filter(line => line && !line.startsWith('#'))
-            .map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
-    }
-    residentBytes() {
-        return Number(readFileSync(`/proc/${this.pid}/status`, 'utf8').match(/^VmRSS:\s+(\d+) kB/m)[1]) * 1024;
-    }
-
-    /** The end of one that must not start: { code, stderr }, and nothing else may be wrong with it. */
-    async refusal(within = 30_000) {
-        this.forgiven = true;
-        const { code, signal } = await bounded(`${this.name} refuses to start`, this.program.ended, within);
-        assert.equal(signal, null);
-        return { code, stderr: this.stderr };
-    }
-
-    /** SIGTERM; anything but a clean end is an assertion. */
-    async stop(within = 30_000) {
-        await this.lookAround();
-        const { code, signal } = await this.program.end('SIGTERM', within);
-        assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${this.name}: ${this.stderr}`);
-        this.checkStderr();
-    }
-    /** kill -9; or tells that it has died by itself and that this was wanted. */
-    async kill(signal = 'SIGKILL') {
-        this.forgiven = true;
-        return this.program.end(signal);
-    }
-
-    checkStderr() {
-        assert.ok(!SANITIZER.test(this.stderr), `${this.name} and a sanitizer:\n${this.stderr.slice(0, 6000)}`);
-        this.world.secrets.look(`log of ${this.name}`, this.stdout);
-        this.world.secrets.look(`stderr of ${this.name}`, this.stderr);
-    }
-    async lookAround() {
-        if (!this.program.isRunning) return;
-        this.world.secrets.look(`command line of ${this.name}`, readFileSync(`/proc/${this.pid}/cmdline`, 'latin1'));
-        await this.metrics().catch(() => {});
-    }
-}
-
-/** The least body a route takes. */
-export function bodyOf(path) {
-    const model = 'openai/gpt-4o';
-    const messages = [{ role: 'user', content: 'hello' }];
-    if (path.endsWith('/chat/completions')) return { model, messages };
-    if (path.endsWith('/completions')) return { model, prompt: 'hello' };
-    if (path.endsWith('/responses')) return { model, input: 'hello' };
-    if (path.endsWith('/messages')) return { model, messages, max_tokens: 16 };
-    return { model: 'openai/text-embedding-3-small', input: 'hello' };
-}
-
-// ---- the world
 
 /** Renewal as quick as the configuration's limits allow; for tests that wait for leases and the sweeper. */
 export const quickRenewal = {
@@ -294,6 +32,7 @@ export const quickRenewal = {
 
 export class World {
     static async open({ instances = 1, mode = 'production', env = {}, redis = true, managementKey = true, upstream } = {}) {
+        await clearOfMidnight();
         const world = new World();
         world.directory = mkdtempSync(join(tmpdir(), 'keyturn-e2e-'));
         world.secrets = new Secrets();
@@ -427,7 +166,6 @@ export function inWorld(options, body) {
         await world.end();
     };
 }
-
 
 /** The one shape of every error. */
 export function assertFault(answer, status, code, message) {

@@ -276,7 +276,7 @@ describe('booking', { concurrency: 2 }, () => {
         }
         assertFault(await one.chat({ token, as, body: { model: 7 } }), 400, 'invalid_request');
         await settled(world, [as]);
-        assert.deepEqual(await budget(world, as), { spent: 0, held: 0, unconfirmed: 0, open: 0, sums: 0, live: 0, unbooked: 0, messages: 0, heldMessages: 0 });
+        assert.deepEqual(await budget(world, as), { spent: 0, spentBy: [], held: 0, unconfirmed: 0, open: 0, sums: 0, live: 0, unbooked: 0, messages: 0, heldMessages: 0 });
         for (let i = 0; i < 5; i++) assert.equal((await one.chat({ token, as })).status, 200);
         assertFault(await one.chat({ token, as }), 429, 'daily_message_limit_reached');
         await assertBooksAreTheBill(world, [as]);

@@ -15,6 +15,14 @@ export async function bounded(what, promise, within = 20_000) {
     }
 }
 
+const DAY_MS = 86_400_000, SOON_MS = 90_000; // longer than any test takes
+
+/** What is counted in a day or a month of UTC is counted in one: near midnight a test begins after it. */
+export async function clearOfMidnight() {
+    const left = () => DAY_MS - Date.now() % DAY_MS;
+    await until('it is not midnight (UTC) soon', () => left() > SOON_MS, { within: 2 * SOON_MS, every: 200 });
+}
+
 /** Asks until the answer is truthy, and returns it. */
 export async function until(what, condition, { within = 10_000, every = 20 } = {}) {
     const end = Date.now() + within;

@@ -16,8 +16,9 @@ const table = flat => Object.fromEntries(flat.flatMap((name, i) => i % 2 ? [] : 
 export const month = (date = new Date()) => date.toISOString().slice(0, 7);
 export const today = (date = new Date()) => date.toISOString().slice(0, 10);
 
-/** A user's budget as Redis has it: { spent, held, unconfirmed, open, live, unbooked, sums, messages, heldMessages }. `open` are
- * holds and what is not booked yet, `live` holds whose lease goes on, `sums` those that hold something. `ask` asks Redis. */
+/** A user's budget as Redis has it: { spent, held, unconfirmed, open, live, unbooked, sums, messages, heldMessages, spentBy }.
+ * `open` are holds and what is not booked yet, `live` holds whose lease goes on, `sums` those that hold something, `spentBy` what
+ * was spent in each window. `ask` asks Redis. */
 export async function budgetOf(ask, user, window = month()) {
     const account = table(await ask('HGETALL', `kt:{u:${user}}:account`)), number = name => Number(account[name] ?? 0);
     const records = Object.values(account).filter(value => /^[LXS]\n/.test(value));
@@ -26,6 +27,7 @@ export async function budgetOf(ask, user, window = month()) {
         open: records.length, live: records.filter(record => record[0] === 'L' && Number(record.split('\n')[1]) > Date.now()).length,
         unbooked: records.filter(record => record[0] === 'S').length,
         sums: Object.keys(account).filter(name => /^(held|unconfirmed|messages|live)\|/.test(name) && account[name] !== '0').length,
+        spentBy: Object.entries(account).flatMap(([name, value]) => name.startsWith('spent|') ? [Number(value)] : []),
         messages: number(`delivered|${today()}`), heldMessages: number(`messages|${today()}`),
     };
 }

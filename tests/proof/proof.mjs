@@ -32,6 +32,7 @@ const lines = [], broken = [];
 const dollars = nano => `$${(nano / 1e9).toFixed(9)}`;
 const say = (name, value) => { lines.push([name, String(value)]); console.log(`${`${name} `.padEnd(52, '.')} ${value}`); };
 const must = (holds, what) => { if (!holds) { broken.push(what); console.log(`BROKEN: ${what}`); } };
+const sum = numbers => numbers.reduce((total, number) => total + number, 0);
 const all = (count, run) => Promise.all(Array.from({ length: count }, (_, i) => run(i)));
 
 class Proof {
@@ -306,14 +307,15 @@ class Proof {
         let held = 0, debt = 0, declared = 0, overshoot = 0, difference = 0;
         for (const user of this.limits.keys()) {
             const budget = await budgetOf(this.ask, user), mine = books.of(user), record = await this.world.redis.keyRecord(user);
-            const billed = record ? upstream.of(record.name.split('/')[2]).billed : 0, over = Math.max(0, budget.spent - this.limits.get(user));
+            const billed = record ? upstream.of(record.name.split('/')[2]).billed : 0, over = sum(budget.spentBy.map(spent => Math.max(0, spent - this.limits.get(user))));
+            const spent = sum(budget.spentBy); // in one month or in two
             held += budget.held + budget.unconfirmed;
             debt += over;
             declared += mine.declared;
             must(mine.estimates === 0, `${user}: ${mine.estimates} costs are estimates, though the user's key tells`);
             overshoot += Math.max(0, over - mine.declared);
-            if (budget.spent !== mine.settled)
-                must(false, `${user}: spent ${budget.spent} is the sum of the ledger ${mine.settled}; billed ${billed}; ${await this.unbooked(user)}`);
+            if (spent !== mine.settled)
+                must(false, `${user}: spent ${spent} is the sum of the ledger ${mine.settled}; billed ${billed}; ${await this.unbooked(user)}`);
             const byKey = await settledByKey(this.ask, user);
             must(byKey === mine.settled, `${user}: settled ${mine.settled}, of which by key ${byKey}`);
             difference += Math.abs(billed - mine.settled);
