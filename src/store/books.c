@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-enum { KEYS = 6, WINDOW_SIZE = 40, HEAD_ARGS = 5, USER_ARGS = 2, MODEL_ARGS = 3, RECORD_ARGS = 2 };
+enum { KEYS = 7, WINDOW_SIZE = 40, HEAD_ARGS = 5, USER_ARGS = 2, MODEL_ARGS = 3, RECORD_ARGS = 2 };
 static_assert(HEAD_ARGS + (USER_ARGS + MODEL_ARGS + RECORD_ARGS) * BOOK_BATCH_MAX <= STORE_ARGS_MAX,
               "a batch fits into one call");
 static_assert((int)BOOK_BATCH_MAX <= (int)TALLY_ROWS_MAX, "so do its users and models");
@@ -40,6 +40,7 @@ void book_settlements(struct store *store, struct book *book,
     names[3] = books_sums_key(day, SUMS_PART_ALL, key_texts[3]);
     names[4] = books_sums_key(month, SUMS_PART_USER, key_texts[4]);
     names[5] = books_sums_key(month, SUMS_PART_ALL, key_texts[5]);
+    names[6] = store_key_name(STORE_KEY_LEDGER_MARKS, SPAN_NONE, key_texts[6]);
     args_begin(&args, store);
     args_add(&args, day);
     args_add_number(&args, store_is_another_day(store, day));

@@ -25,6 +25,8 @@
         "a user's sums of a UTC month by day and model; expires") \
     ROW(HOLDERS, ONE("kt:holders"), "zset", "users with holds, by when to look after them") \
     ROW(LEDGER, ONE("kt:{books}:ledger"), "stream", "settlements; the newest million") \
+    ROW(LEDGER_MARKS, ONE("kt:{books}:ledger:marks"), "hash", \
+        "where each ten thousandth settlement stands in the ledger") \
     ROW(SEEN, ONE("kt:{books}:seen:"), "set", \
         "request ids booked, by the UTC day of the record; expires") \
     ROW(SUMS, ONE("kt:{books}:"), "hash", \

@@ -7,7 +7,7 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { assertFault, bodyOf, call, events, inWorld, isSanitized, pause, until } from './harness.mjs';
-import { settled, sumOf, upstreamRows, usageTold, withSettings } from '../proof/figures.mjs';
+import { booked, settled, sumOf, upstreamRows, usageTold, withSettings } from '../proof/figures.mjs';
 import { Relay } from '../proof/relay.mjs';
 import { all, budget, COMPLETION, counts, FREE, holdOf, MODEL, PROMPT, standard, tiers, usd } from './plans.mjs';
 
@@ -454,7 +454,7 @@ describe('#9 store outage', { concurrency: 1 }, () => {
         writeFileSync(join(world.directory, 'data', 'journal-0'), Array.from({ length: count }, (_, i) => line(i)).join(''));
         const [one] = await withSettings(world, standard({ limit_usd: 1 })), token = await world.service();
         assert.equal((await one.chat({ token, as: 'alice' })).status, 200);
-        await until('all is booked', async () => await world.redis.ask('XLEN', 'kt:{books}:ledger') === count + 1, { within: 60_000, every: 200 });
+        await until('all is booked', async () => await booked((...args) => world.redis.ask(...args)) === count + 1, { within: 60_000, every: 200 });
         assert.equal((await budget(world, 'user-7')).spent, 1000 * count / 500);
         await until('the journal is empty', () => statSync(join(world.directory, 'data', 'journal-0')).size === 0);
         await until('nothing is open', async () => (await one.metrics()).keyturn_settlements_open === 0);

@@ -43,7 +43,7 @@ export class LedgerReader {
     async read(count = 2000) {
         const entries = await this.ask('XRANGE', 'kt:{books}:ledger', this.last, '+', 'COUNT', count);
         if (entries.length) this.last = `(${entries.at(-1)[0]}`;
-        return entries.map(([, [request_id, text]]) => {
+        return entries.flatMap(([, fields]) => fields.flatMap((name, i) => i % 2 ? [] : [[name, fields[i + 1]]])).map(([request_id, text]) => {
             const [user, day, model, cost, delivered, prompt, cached, completion, reasoning, version, tier, finished_ms, source] = text.split('\n');
             return { request_id, user, tier, model, day, source, delivered, version, finished_ms, reasoning, cached, cost: Number(cost), prompt: Number(prompt), completion: Number(completion) };
         });
@@ -55,12 +55,15 @@ export class LedgerReader {
     }
 }
 
+/** How many requests are in the books. */
+export const booked = async ask => Number(await ask('HGET', 'kt:{books}:ledger:marks', 'count'));
+
 /** Waits until nothing of the users is held, gives the ledger's rows in order. */
 export async function settled(world, users, { within = 30_000, count } = {}) {
     const ask = (...args) => world.redis.ask(...args);
     await until(`nothing is held of ${users.slice(0, 3)}`, async () => {
         for (const user of users) if ((await budgetOf(ask, user)).open) return false;
-        return !count || await ask('XLEN', 'kt:{books}:ledger') >= count;
+        return !count || await booked(ask) >= count;
     }, { within, every: 50 });
     await until('the books follow', async () => {
         const spent = (await Promise.all(users.map(user => budgetOf(ask, user)))).reduce((sum, budget) => sum + budget.spent, 0);

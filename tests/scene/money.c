@@ -19,17 +19,18 @@ struct account {
 #define LEDGER_SCRIPT \
     "local times, text = 0, '- - 0' " \
     "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do " \
-    "if e[2][1] == ARGV[1] then local user, cost, source = string.match(e[2][2], " ENTRY ") " \
-    "times = times + 1 text = user .. ' ' .. source .. ' ' .. cost end end " \
+    "for i = 1, #e[2], 2 do if e[2][i] == ARGV[1] then " \
+    "local user, cost, source = string.match(e[2][i + 1], " ENTRY ") " \
+    "times = times + 1 text = user .. ' ' .. source .. ' ' .. cost end end end " \
     "return times .. ' ' .. text"
 
 #define ACCOUNT_SCRIPT \
     "local ledger, sent, estimates = 0, 0, 0 " \
     "for _, e in ipairs(redis.call('XRANGE', 'kt:{books}:ledger', '-', '+')) do " \
-    "local user, cost, source = string.match(e[2][2], " ENTRY ") " \
+    "for i = 2, #e[2], 2 do local user, cost, source = string.match(e[2][i], " ENTRY ") " \
     "if user == ARGV[1] then ledger = ledger + cost " \
     "sent = sent + (source == 'nothing_sent' and 0 or 1) " \
-    "estimates = estimates + (source == 'estimate' and 1 or 0) end end " \
+    "estimates = estimates + (source == 'estimate' and 1 or 0) end end end " \
     "local requests, cost = 0, 0 " \
     "for _, k in ipairs(redis.call('KEYS', 'kt:{books}:month:*:user')) do " \
     "local r, c = string.match(redis.call('HGET', k, ARGV[1]) or '0 0 ', '^(%d+) (%d+) ') " \

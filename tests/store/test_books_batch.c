@@ -58,14 +58,15 @@ static void test_a_whole_batch(void **state)
     assert_int_equal(rows.rows[0].cached_tokens, 1280);
     assert_int_equal(rows.rows[0].completion_tokens, 640);
     assert_int_equal(rows.rows[0].reasoning_tokens, 0);
-    assert_look(h, "XLEN kt:{books}:ledger", "32");
+    assert_look(h, "HGET kt:{books}:ledger:marks count", "32");
     assert_look(h, "SCARD kt:{books}:seen:2026-11-20", "32");
     struct look ids = store_look_split(
         h,
-        "EVAL\tlocal ids = {} for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do "
-        "local cost = string.match(entry[2][2], '^ada\\n[^\\n]*\\nx/y\\n(%d+)\\n') "
-        "ids[i] = entry[2][1] == 'r' .. i - 1 and cost == tostring(i) and '.' or '!' end "
-        "return table.concat(ids)\t1\tkt:{books}:ledger",
+        "EVAL\tlocal ids, entries = {}, redis.call('XRANGE', KEYS[1], '-', '+') "
+        "local fields = entries[1][2] for i = 1, #fields / 2 do "
+        "local cost = string.match(fields[2 * i], '^ada\\n[^\\n]*\\nx/y\\n(%d+)\\n') "
+        "ids[i] = fields[2 * i - 1] == 'r' .. i - 1 and cost == tostring(i) and '.' or '!' end "
+        "return #entries == 1 and table.concat(ids) or ''\t1\tkt:{books}:ledger",
         '\t');
     assert_int_equal(strspn(ids.text, "."), BATCH); /* in their order, each with its cost */
 }
@@ -98,7 +99,7 @@ static void test_a_batch_partly_known(void **state)
         records[i].cost_nano_usd = 1000000; /* what is booked stands */
     assert_int_equal(book_batch(h, records, BATCH), 20);
     assert_ada(h, BATCH, BATCH * (BATCH + 1) / 2);
-    assert_look(h, "XLEN kt:{books}:ledger", "32");
+    assert_look(h, "HGET kt:{books}:ledger:marks count", "32");
 }
 
 static void test_what_was_never_sent_in_a_batch(void **state)
@@ -112,10 +113,10 @@ static void test_what_was_never_sent_in_a_batch(void **state)
         records[i].source = i % 2 ? COST_NOTHING_SENT : COST_FROM_USAGE;
     assert_int_equal(book_batch(h, records + 1, 1), 1); /* nothing but that */
     assert_int_equal(sums_now(h, &period, SUMS_BY_USER).count, 0);
-    assert_look(h, "DBSIZE", "2");
+    assert_look(h, "DBSIZE", "3");
     assert_int_equal(book_batch(h, records, 6), 5);
     assert_ada(h, 3, 1 + 3 + 5);
-    assert_look(h, "XLEN kt:{books}:ledger", "6");
+    assert_look(h, "HGET kt:{books}:ledger:marks count", "6");
     assert_look(h, "SCARD kt:{books}:seen:2026-11-20", "6");
     assert_int_equal(book_batch(h, records, 6), 0);
 }
@@ -279,6 +280,34 @@ static void test_what_cannot_be_read_refuses_the_batch(void **state)
     assert_sum(h, &(struct period){.name = "2026-11"}, SUMS_BY_DAY, "2026-11-20", 4, 1006);
 }
 
+/* Entries of a mark a million requests ago and older go, a whole node of the stream at a time, whatever they hold. */
+static void test_the_ledger_is_trimmed_by_requests(void **state)
+{
+    struct harness *h = *state;
+    struct settlement_record records[BATCH];
+
+    store_look_split(
+        h,
+        "EVAL\tlocal id for i = 1, 350 do id = redis.call('XADD', KEYS[1], '*', 'q' .. i, "
+        "'') if i == 250 then redis.call('HSET', KEYS[2], '1', id) end end "
+        "redis.call('HSET', KEYS[2], 'count', '1009980', '2', 'later')\t2\t"
+        "kt:{books}:ledger\tkt:{books}:ledger:marks",
+        '\t');
+    fill(records, 0, BATCH);
+    assert_int_equal(book_batch(h, records, 10), 10);
+    assert_look(h, "XLEN kt:{books}:ledger", "351");
+    assert_int_equal(book_batch(h, records + 10, BATCH - 10), BATCH - 10);
+    assert_look(h, "XLEN kt:{books}:ledger", "152");
+    assert_look(h, "HGET kt:{books}:ledger:marks count", "1010012");
+    assert_look(h, "HEXISTS kt:{books}:ledger:marks 1", "0");
+    assert_look(h, "HGET kt:{books}:ledger:marks 2", "later");
+    assert_look(h, "HEXISTS kt:{books}:ledger:marks 101", "1");
+    store_look(h, "HSET kt:{books}:ledger:marks count many");
+    fill(records, BATCH, 1);
+    assert_broken(h, records, 1);
+    assert_look(h, "XLEN kt:{books}:ledger", "152");
+}
+
 struct walk {
     uint64_t random;
     bool booked[WALK];
@@ -353,7 +382,7 @@ static void test_sums_equal_the_records_however_they_are_batched(void **state)
     for (size_t i = 0; i < WALK_MODELS; i++)
         assert_int_equal(models.rows[i].cost_nano_usd, w.model_cost[i]);
     snprintf(text, sizeof(text), "%" PRId64, w.entries);
-    assert_look(h, "XLEN kt:{books}:ledger", text);
+    assert_look(h, "HGET kt:{books}:ledger:marks count", text);
     assert_true(w.entries > WALK / 2 && w.entries < WALK);
 }
 
@@ -370,6 +399,7 @@ int main(void)
         QUOTA_TEST(test_large_sums_and_small_batches),
         QUOTA_TEST(test_large_batches_are_counted_exactly),
         QUOTA_TEST(test_what_cannot_be_read_refuses_the_batch),
+        QUOTA_TEST(test_the_ledger_is_trimmed_by_requests),
         QUOTA_TEST(test_sums_equal_the_records_however_they_are_batched),
     };
     return cmocka_run_group_tests(tests, harness_start, harness_stop);

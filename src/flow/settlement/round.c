@@ -6,7 +6,8 @@ enum {
     PART = 64,                     /* a round asks one call, and one more for so many that wait */
     ROOM_LEAST = FULL_CALL_WEIGHT, /* of each kind */
     ROOM_MOST = 12 * FULL_CALL_WEIGHT, /* a millisecond or two of Redis */
-    LONELY_ROUNDS = 16,                /* so long what is to be booked waits for company */
+    BOOK_COMPANY = 8,                  /* what is to be booked waits for so many */
+    LONELY_ROUNDS = 16,                /* but no longer than that */
     FAILURES_MAX = 16,
     PAUSE_FIRST_MS = 50,
     PAUSE_LAST_MS = 2000
@@ -140,9 +141,9 @@ static void ask_some(struct settlements *settlements)
 
 static size_t calls_to_book(const struct settlement_round *round)
 {
-    size_t full = round->to_book_count / BOOK_BATCH_MAX;
+    size_t calls = (round->to_book_count + BOOK_BATCH_MAX - BOOK_COMPANY) / BOOK_BATCH_MAX;
 
-    return full > 0 || round->lonely_rounds < LONELY_ROUNDS ? full : 1;
+    return calls > 0 || round->lonely_rounds < LONELY_ROUNDS ? calls : 1;
 }
 
 static bool book_next(struct settlements *settlements)

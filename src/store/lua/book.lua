@@ -1,5 +1,5 @@
 -- Called by book_settlements in store/books.c.
--- KEYS: ledger, the day's seen ids, the day's sums by user and all others, the same two of the month.
+-- KEYS: ledger, the day's seen ids, the day's sums by user and all others, the same two of the month, the ledger's marks.
 -- ARGV: now (not used), day, is it another day already, how many users, how many models of tiers; then of each user its name and what
 -- is added to its rows; of each model its tier, name and what is added; then of each settlement: request id (each once) and what
 -- the ledger says of it.
@@ -7,13 +7,13 @@
 -- again without them. Books once per request id. What was never sent is in the ledger but is no request in the sums. All is
 -- read before anything is written: what cannot be read is refused whole.
 local SEEN_MS = '345600000' -- 4 days: what is booked on its day is kept for more than 48 hours, a straggler sets it anew
-local LEDGER_MAX = '1000000' -- entries, about
+local MARK_EVERY, MARKS = 10000, 100 -- so many requests have a mark; from a mark of a million requests ago on they are kept
 local DAYS_MS = '34560000000' -- a day's sums, 400 days; months stay
 local FIELDS_MAX = 6000 -- models that come after that are summed as "other"
 local ROW = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$'
 local EXACT = 9007199254740992 -- 2^53
 local USERS, WIDTH = 6, 2
-local BY_USER, BY_PAIR, MONTH_BY_USER, MONTH_BY_PAIR = 3, 4, 5, 6
+local LEDGER, BY_USER, BY_PAIR, MONTH_BY_USER, MONTH_BY_PAIR, LEDGER_MARKS = 1, 3, 4, 5, 6, 7
 
 local call, format, sub, match = redis.call, string.format, string.sub, string.match
 local day = ARGV[2]
@@ -82,8 +82,19 @@ for key, rows in pairs({[BY_USER] = users, [BY_PAIR] = models, [MONTH_BY_USER] =
     if #flat > 0 then written[key] = flat end
 end
 
-for at = first, #ARGV - WIDTH, WIDTH do call('XADD', KEYS[1], '*', ARGV[at], ARGV[at + 1]) end
-call('XADD', KEYS[1], 'MAXLEN', '~', LEDGER_MAX, '*', ARGV[#ARGV - 1], ARGV[#ARGV])
+-- One entry for all: writing many costs most of what booking costs. How many it holds is counted, so that requests can be trimmed
+-- and not entries.
+local last = tonumber(call('HGET', KEYS[LEDGER_MARKS], 'count') or '0') or error('a count this version cannot read')
+local entry, count = call('XADD', KEYS[LEDGER], '*', unpack(ARGV, first)), last + #ids
+local mark = math.floor(count / MARK_EVERY)
+call('HSET', KEYS[LEDGER_MARKS], 'count', format('%d', count))
+if mark > math.floor(last / MARK_EVERY) then
+    local oldest = format('%d', mark - MARKS)
+    local kept_from = call('HGET', KEYS[LEDGER_MARKS], oldest)
+    call('HSET', KEYS[LEDGER_MARKS], format('%d', mark), entry)
+    call('HDEL', KEYS[LEDGER_MARKS], oldest)
+    if kept_from then call('XTRIM', KEYS[LEDGER], 'MINID', '~', kept_from, 'LIMIT', '0') end
+end
 call('SADD', KEYS[2], unpack(ids))
 for key, flat in pairs(written) do call('HSET', KEYS[key], unpack(flat)) end
 if is_first then
