@@ -1,5 +1,6 @@
 // The measurements. Each is one look at one contender and adds its figures; rounds and order are main.mjs' business.
 
+import { readFileSync } from 'node:fs';
 import { startContender, YARDSTICK } from './contenders.mjs';
 import { median } from './figures.mjs';
 import { closedLoop, openLoop, streams } from './load.mjs';
@@ -58,8 +59,11 @@ export async function streamsRound({ figures, running, rig, say }, { count, gapM
         const before = () => contender.pid && cpuNs(contender.pid);
         const got = await streams(contender, { body, count, gapMs, seconds, whenRunning: before });
         const cpu = contender.pid && cpuNs(contender.pid) - got.begun, resident = contender.pid && residentBytes(contender.pid);
-        const bad = hasFailed(figures, `${contender.name}, ${count} streams`, count, streamsLost(got));
-        if (bad) failed.add(contender.key);
+        const bad = hasFailed(figures, `${contender.name}, ${count} streams`, count, streamsLost(got), how(got));
+        if (bad) {
+            failed.add(contender.key);
+            if (contender.program) say(`its log ends: ${lastWords(contender.program) || '(nothing)'}`);
+        }
         figures.add(`${contender.key}_${name}_late_p50_us`, 'latency_us', got.p50_us, bad);
         figures.add(`${contender.key}_${name}_late_p99_us`, 'latency_us', got.p99_us, bad);
         figures.add(`${contender.key}_${name}_joined_percent`, 'percent', 100 * got.joined / got.chunks, bad);
@@ -94,7 +98,7 @@ export async function memoryRound({ figures, entries, say }, rig, { count, name,
             watch = setInterval(() => seen.push(residentBytes(contender.pid)), 100);
         } });
         clearInterval(watch);
-        const bad = hasFailed(figures, `${entry.name}, ${count} idle streams`, count, streamsLost(got));
+        const bad = hasFailed(figures, `${entry.name}, ${count} idle streams`, count, streamsLost(got), how(got));
         const each = (median(seen) - before) / Math.max(1, got.running) / KIB;
         figures.add(`${entry.key}_${name}_kib`, 'kib', each, bad);
         say(`${count} idle streams${rig.authority ? ', TLS' : ''}  ${entry.name}: ${each.toFixed(1)} KiB each`);
@@ -122,6 +126,8 @@ export async function enduranceRound({ figures, running, say }, { requests, seco
 }
 
 const streamsLost = got => Math.max(got.refused + got.lost, got.asked - got.running);
+const how = got => `${got.refused} refused, ${got.lost} broken off, ${got.asked - got.running} not open in time`;
+const lastWords = program => readFileSync(program.log, 'utf8').trim().split('\n').slice(-5).join('\n');
 
 /** Against the yardstick of the same round. */
 function addRatios(figures, values, failed, name) {
@@ -130,7 +136,7 @@ function addRatios(figures, values, failed, name) {
 }
 
 /** Says it when something went wrong, and whether that was too much: one in a thousand. */
-function hasFailed(figures, what, of, bad) {
-    if (bad || !of) figures.note(`${what}: ${bad} of ${of} failed or were refused.`);
+function hasFailed(figures, what, of, bad, how) {
+    if (bad || !of) figures.note(`${what}: ${bad} of ${of} failed or were refused${how ? ` (${how})` : ''}.`);
     return bad > of / 1000 || !of;
 }
