@@ -16,6 +16,7 @@ struct entry {
     char user[USER_ID_MAX + 1];
 };
 
+static struct entry *entry_of(const struct user_memory *memory, struct span user);
 static void drop(struct user_memory *memory, struct entry *entry);
 
 void user_memory_open(struct user_memory *memory, size_t entries_max, const uint64_t map_seed[2])
@@ -36,15 +37,14 @@ void user_memory_close(struct user_memory *memory)
 
 const struct tier *user_memory_find(const struct user_memory *memory, struct span user)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = entry_of(memory, user);
 
-    return found ? container_of(found, struct entry, by_user)->tier : NULL;
+    return entry ? entry->tier : NULL;
 }
 
 void user_memory_set(struct user_memory *memory, struct span user, const struct tier *tier)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
-    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    struct entry *entry = entry_of(memory, user);
 
     if (!entry) {
         if (memory->by_user.size >= memory->entries_max)
@@ -60,8 +60,7 @@ void user_memory_set(struct user_memory *memory, struct span user, const struct 
 
 unsigned user_memory_count(struct user_memory *memory, struct span user, uint64_t now_ms)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
-    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    struct entry *entry = entry_of(memory, user);
     uint64_t age_ms = entry ? now_ms - entry->counted_ms : 0;
 
     if (!entry)
@@ -77,24 +76,23 @@ unsigned user_memory_count(struct user_memory *memory, struct span user, uint64_
 
 void user_memory_outgrew(struct user_memory *memory, struct span user, uint64_t now_ms)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = entry_of(memory, user);
 
-    if (found)
-        container_of(found, struct entry, by_user)->grows_until_ms = now_ms + GROWS_MS;
+    if (entry)
+        entry->grows_until_ms = now_ms + GROWS_MS;
 }
 
 bool user_memory_grows(const struct user_memory *memory, struct span user, uint64_t now_ms)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
+    struct entry *entry = entry_of(memory, user);
 
-    return found && now_ms < container_of(found, struct entry, by_user)->grows_until_ms;
+    return entry && now_ms < entry->grows_until_ms;
 }
 
 bool user_memory_note(struct user_memory *memory, struct span user, uint64_t now_ms,
                       uint64_t every_ms)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
-    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    struct entry *entry = entry_of(memory, user);
 
     if (entry && now_ms < entry->note_after_ms)
         return false;
@@ -106,8 +104,7 @@ bool user_memory_note(struct user_memory *memory, struct span user, uint64_t now
 bool user_memory_look(struct user_memory *memory, struct span user, uint64_t now_ms,
                       uint64_t every_ms)
 {
-    struct map_entry *found = map_find(&memory->by_user, user);
-    struct entry *entry = found ? container_of(found, struct entry, by_user) : NULL;
+    struct entry *entry = entry_of(memory, user);
     bool is_due = entry && entry->look_after_ms && now_ms >= entry->look_after_ms;
 
     if (entry && (is_due || !entry->look_after_ms))
@@ -117,10 +114,17 @@ bool user_memory_look(struct user_memory *memory, struct span user, uint64_t now
 
 void user_memory_note_failed(struct user_memory *memory, struct span user)
 {
+    struct entry *entry = entry_of(memory, user);
+
+    if (entry)
+        entry->note_after_ms = 0;
+}
+
+static struct entry *entry_of(const struct user_memory *memory, struct span user)
+{
     struct map_entry *found = map_find(&memory->by_user, user);
 
-    if (found)
-        container_of(found, struct entry, by_user)->note_after_ms = 0;
+    return found ? container_of(found, struct entry, by_user) : NULL;
 }
 
 static void drop(struct user_memory *memory, struct entry *entry)

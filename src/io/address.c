@@ -6,11 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    BACKLOG =
-        65535, /* as many as the kernel lets wait (net.core.somaxconn): who finds it full tries a second later */
-    FILE_MODE = 0660
-};
+/* As many as the kernel lets wait (net.core.somaxconn): who finds no room tries a second later. */
+enum { BACKLOG = 65535, FILE_MODE = 0660 };
 
 static bool parse_file(struct span path, struct address *ret_address, char ret_error[160]);
 static bool parse_port(struct span text, in_port_t *ret_port);

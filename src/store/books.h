@@ -4,8 +4,8 @@
  * booked, so somebody comes back to it. The books and the quotas end up equal whoever settled and whatever died in between.
  * Many settlements of one day are one call.
  *
- * Keys ({books} is the hash tag): kt:{books}:ledger (stream) and its :marks, kt:{books}:seen:<date> (set of request ids; the record's day), and per UTC
- * day and month the sums kt:{books}:day:<date>:<part>, kt:{books}:month:<month>:<part>: hashes of
+ * Keys ({books} is the hash tag): kt:{books}:ledger (stream) and its :marks (hash), kt:{books}:seen:<date> (set of request
+ * ids; the record's day), and per UTC day and month the sums kt:{books}:day:<date>:<part>, kt:{books}:month:<month>:<part>: hashes of
  * "requests cost prompt cached completion reasoning". Part user: by user. Part all: by "<tier>\n<model>", from which the
  * sums by tier and by model are made when they are read, and in the month's by date. What was never sent
  * (COST_NOTHING_SENT) is in the ledger and not in the sums; tokens that are not known count as none.

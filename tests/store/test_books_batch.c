@@ -302,10 +302,15 @@ static void test_the_ledger_is_trimmed_by_requests(void **state)
     assert_look(h, "HEXISTS kt:{books}:ledger:marks 1", "0");
     assert_look(h, "HGET kt:{books}:ledger:marks 2", "later");
     assert_look(h, "HEXISTS kt:{books}:ledger:marks 101", "1");
-    store_look(h, "HSET kt:{books}:ledger:marks count many");
     fill(records, BATCH, 1);
+    store_look(h, "HSET kt:{books}:ledger:marks count many");
+    assert_broken(h, records, 1);
+    store_look(
+        h, "HSET kt:{books}:ledger:marks count 1019999"); /* the next one's mark is the second */
     assert_broken(h, records, 1);
     assert_look(h, "XLEN kt:{books}:ledger", "152");
+    store_look(h, "HDEL kt:{books}:ledger:marks 2");
+    assert_int_equal(book_batch(h, records, 1), 1);
 }
 
 struct walk {

@@ -64,13 +64,14 @@ bool advance_use(struct advances *advances, const struct admit_ask *ask,
 {
     struct flow *flow = advances->flow;
     struct advance *advance = advance_find(advances, ask->user);
+    bool outgrows;
 
     if (!advance || !advance_is_for(advance, ask) || !store_is_up(flow->store))
         return false;
-    if (ask->hold_nano_usd > advance->amount_nano_usd)
+    outgrows = ask->hold_nano_usd > advance->amount_nano_usd;
+    if (outgrows)
         user_memory_outgrew(&flow->user_memory, ask->user, loop_now_ms(flow->loop));
-    if (ask->hold_nano_usd > advance->amount_nano_usd ||
-        (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {
+    if (outgrows || (advance->count > 0 && ask->wall_ms >= advance->holds[0].until_ms)) {
         advance_end(advances, ask->user);
         return false;
     }

@@ -139,6 +139,7 @@ static void ask_some(struct settlements *settlements)
     }
 }
 
+/* Full ones, and one more for a rest that is company enough. */
 static size_t calls_to_book(const struct settlement_round *round)
 {
     size_t calls = (round->to_book_count + BOOK_BATCH_MAX - BOOK_COMPANY) / BOOK_BATCH_MAX;

@@ -82,18 +82,20 @@ for key, rows in pairs({[BY_USER] = users, [BY_PAIR] = models, [MONTH_BY_USER] =
     if #flat > 0 then written[key] = flat end
 end
 
--- One entry for all: writing many costs most of what booking costs. How many it holds is counted, so that requests can be trimmed
--- and not entries.
+-- An entry holds many requests, so they are counted: the ledger is trimmed to a mark a million requests ago.
 local last = tonumber(call('HGET', KEYS[LEDGER_MARKS], 'count') or '0') or error('a count this version cannot read')
-local entry, count = call('XADD', KEYS[LEDGER], '*', unpack(ARGV, first)), last + #ids
-local mark = math.floor(count / MARK_EVERY)
+local count = last + #ids
+local mark, kept_from = math.floor(count / MARK_EVERY), nil
+local oldest, is_marked = format('%d', mark - MARKS), mark > math.floor(last / MARK_EVERY)
+if is_marked then kept_from = call('HGET', KEYS[LEDGER_MARKS], oldest) end
+if kept_from and not match(kept_from, '^%d+%-%d+$') then error('a mark this version cannot read') end
+
+local entry = call('XADD', KEYS[LEDGER], '*', unpack(ARGV, first))
 call('HSET', KEYS[LEDGER_MARKS], 'count', format('%d', count))
-if mark > math.floor(last / MARK_EVERY) then
-    local oldest = format('%d', mark - MARKS)
-    local kept_from = call('HGET', KEYS[LEDGER_MARKS], oldest)
-    call('HSET', KEYS[LEDGER_MARKS], format('%d', mark), entry)
+if is_marked then call('HSET', KEYS[LEDGER_MARKS], format('%d', mark), entry) end
+if kept_from then
+    call('XTRIM', KEYS[LEDGER], 'MINID', '~', kept_from, 'LIMIT', '0')
     call('HDEL', KEYS[LEDGER_MARKS], oldest)
-    if kept_from then call('XTRIM', KEYS[LEDGER], 'MINID', '~', kept_from, 'LIMIT', '0') end
 end
 call('SADD', KEYS[2], unpack(ids))
 for key, flat in pairs(written) do call('HSET', KEYS[key], unpack(flat)) end
